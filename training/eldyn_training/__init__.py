@@ -1,0 +1,1 @@
+"""Train the emulators of napari-eldyn."""
