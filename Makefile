@@ -1,0 +1,52 @@
+# make demo   set up and open napari with the sample session (without a display: run it and record it)
+# make test   set up and run the tests
+# make check  format, lint, types, import directions, plugin manifest
+# make bench  print speed and memory as ratios
+# make lock   renew constraints.txt from the newest releases that pyproject.toml admits
+
+SHELL := /bin/sh
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+# Tests draw on a screen of their own, so that they neither need nor disturb the user's.
+XVFB := xvfb-run -a -s "-screen 0 1600x1000x24"
+TORCH := torch==2.13.0
+
+.PHONY: demo test check bench lock system clean
+
+demo: $(VENV)/.all
+	$(BIN)/python -m napari_eldyn.demo
+
+test: $(VENV)/.test
+	$(XVFB) $(BIN)/python -m pytest
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/npe2 validate napari-eldyn
+
+bench: $(VENV)/.test
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(XVFB) $(BIN)/python -m pytest tests/benchmarks -s -q -o addopts=
+
+system:
+	@PYTHON="$(PYTHON)" scripts/install-system-packages.sh
+
+# A stamp of pyproject.toml and constraints.txt: the second time costs nothing.
+$(VENV)/.all $(VENV)/.test: $(VENV)/.%: pyproject.toml constraints.txt
+	@$(MAKE) --no-print-directory system
+	@echo "Installing napari-eldyn[$*] and what it needs into $(VENV) (a few minutes, about 3 GB)"
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$*]"
+	@$(BIN)/python -m pip list --disable-pip-version-check --format=freeze \
+		| grep -i -E '^(napari|napari-eldyn|torch|numpy|scipy|zarr|ase|PyQt6|vispy|matplotlib|pytest)=='
+	@touch $@
+
+lock:
+	$(BIN)/python -m pip install --upgrade --upgrade-strategy eager $(TORCH) -e ".[test]"
+	{ echo "# Releases that are tested together; made by 'make lock'."; \
+	  $(BIN)/python -m pip freeze --exclude-editable | sed 's/^torch==.*/$(TORCH)/'; } > constraints.txt
+
+clean:
+	rm -rf $(VENV) demo_output build dist
