@@ -1,0 +1,113 @@
+"""Periodic 3D convolutional autoencoder with one pooled latent vector per state.
+
+Architecture after Chiang, Choi, Osei-Kuffuor (arXiv 2509.00169), appendix A.2.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor, nn
+
+from napari_eldyn.emulator.config import AutoencoderConfig
+
+__all__ = ["PooledDecoder", "PooledEncoder"]
+
+STATE_CHANNELS = 2  # normalised density, normalised density rate (S8)
+
+
+def _conv(inputs: int, outputs: int, kernel_size: int, stride: int = 1) -> nn.Conv3d:
+    return nn.Conv3d(
+        inputs,
+        outputs,
+        kernel_size,
+        stride=stride,
+        padding=kernel_size // 2,
+        padding_mode="circular",
+    )
+
+
+class ResidualBlock(nn.Module):
+    """Two periodic convolutions around an identity; starts as the identity."""
+
+    def __init__(self, channels: int, kernel_size: int, norm_groups: int) -> None:
+        super().__init__()
+        first = _conv(channels, channels, kernel_size)
+        second = _conv(channels, channels, kernel_size)
+        nn.init.zeros_(second.weight)
+        if second.bias is not None:
+            nn.init.zeros_(second.bias)
+        layers: list[nn.Module] = []
+        for convolution in (first, second):
+            if norm_groups:
+                layers.append(nn.GroupNorm(norm_groups, channels))
+            layers += [nn.ELU(), convolution]
+        self.branch = nn.Sequential(*layers)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (B, C, nx, ny, nz) to the same shape."""
+        return cast("Tensor", features + self.branch(features))
+
+
+class PooledEncoder(nn.Module):
+    """State to latent: strided convolutions, residual blocks, global average pooling.
+
+    The first convolution is strided, so all work happens at half resolution and below. Global
+    pooling makes the latent invariant to shifts by the total stride.
+    """
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        inputs = STATE_CHANNELS
+        for channels in config.channels:
+            layers.append(_conv(inputs, channels, config.kernel_size, stride=2))
+            layers += [
+                ResidualBlock(channels, config.kernel_size, config.norm_groups)
+                for _ in range(config.blocks_per_level)
+            ]
+            layers.append(nn.ELU())
+            inputs = channels
+        self.features = nn.Sequential(*layers)
+        self.project = nn.Linear(inputs, config.latent_dim)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """Map states (B, 2, nx, ny, nz) to latents (B, D)."""
+        return cast("Tensor", self.project(self.features(state).mean(dim=(2, 3, 4))))
+
+
+class PooledDecoder(nn.Module):
+    """Latent to state: projection to a coarse map, upsampling, residual blocks, convolution.
+
+    Nearest-neighbour upsampling keeps the map periodic without further care.
+    """
+
+    def __init__(self, config: AutoencoderConfig, grid_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        first, *rest = config.decoder_channels
+        factor = 2 ** len(rest)
+        self.map_shape = (first, *(points // factor for points in grid_shape))
+        size = first
+        for points in self.map_shape[1:]:
+            size *= points
+        self.project = nn.Linear(config.latent_dim, size)
+        layers: list[nn.Module] = []
+        inputs = first
+        for channels in rest:
+            layers += [
+                ResidualBlock(inputs, config.kernel_size, config.norm_groups)
+                for _ in range(config.decoder_blocks_per_level)
+            ]
+            layers += [
+                nn.ELU(),
+                nn.Upsample(scale_factor=2, mode="nearest"),
+                _conv(inputs, channels, config.kernel_size),
+            ]
+            inputs = channels
+        layers += [nn.ELU(), _conv(inputs, STATE_CHANNELS, config.kernel_size)]
+        self.features = nn.Sequential(*layers)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Map latents (B, D) to states (B, 2, nx, ny, nz)."""
+        coarse = self.project(latent).unflatten(1, self.map_shape)
+        return cast("Tensor", self.features(coarse))
