@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -35,41 +36,45 @@ def test_movie_holds_every_frame_in_order_and_colour(tmp_path: Path) -> None:
     assert meta["fps"] == 12.5
 
 
-def test_discard_and_errors_leave_nothing(tmp_path: Path) -> None:
+def write(
+    path: Path, frames: Iterable[np.ndarray], each: Callable[[Mp4Encoder], object] = id
+) -> None:
+    """Write a movie, calling ``each`` before every frame."""
+    with Mp4Encoder(path, SIZE, 10) as encoder:
+        for frame in frames:
+            each(encoder)
+            encoder.write(frame)
+
+
+def test_discard_leaves_nothing(tmp_path: Path) -> None:
     with Mp4Encoder(tmp_path / "m.mp4", SIZE, 10) as encoder:
         encoder.write(grey(10))
         encoder.discard()
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(ZeroDivisionError), Mp4Encoder(tmp_path / "m.mp4", SIZE, 10) as encoder:
-        encoder.write(grey(10))
-        raise ZeroDivisionError
+
+
+def test_errors_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        write(tmp_path / "m.mp4", (grey(10 // (3 - k)) for k in range(5)))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "m.mp4"
     # What is written to /dev/full fails as on a full disk.
     (tmp_path / "m.mp4.partial").symlink_to("/dev/full")
     noise = np.random.default_rng(0).integers(0, 255, (40, SIZE[1], SIZE[0], 3), np.uint8)
-    with (
-        pytest.raises(EldynError, match=r"m\.mp4: .*no space left"),
-        Mp4Encoder(path, SIZE, 10) as encoder,
-    ):
-        for frame in noise:
-            encoder.write(frame)
+    with pytest.raises(EldynError, match=r"m\.mp4: .*no space left"):
+        write(tmp_path / "m.mp4", noise)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_ffmpeg_dying_midway_is_told(tmp_path: Path) -> None:
-    with (
-        pytest.raises(EldynError, match="after [0-9]+ frames"),
-        Mp4Encoder(tmp_path / "m.mp4", SIZE, 10) as encoder,
-    ):
-        process = encoder._process
-        assert isinstance(process, subprocess.Popen)
-        for _ in range(100):
-            process.kill()
-            encoder.write(grey(0))
+    def kill(encoder: Mp4Encoder) -> None:
+        assert isinstance(encoder._process, subprocess.Popen)
+        encoder._process.kill()
+
+    with pytest.raises(EldynError, match=r"after \d+ frames"):
+        write(tmp_path / "m.mp4", [grey(0)] * 100, kill)
     assert list(tmp_path.iterdir()) == []
 
 
