@@ -1,0 +1,67 @@
+"""What the plots have in common: artists that change with every frame, apart from those that stay.
+
+A live canvas draws the lasting artists once, keeps that picture, and on every update puts it back
+and draws only the changing artists on top (*blitting*). For a vector figure all are drawn together.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from napari_eldyn.figures.style import Palette
+
+__all__ = ["FRAME_WIDTH", "MEAN_WIDTH", "FloatArray", "LivePlot"]
+
+FloatArray = NDArray[np.float64]
+
+#: Line widths in points: running means are thick, single frames thin.
+MEAN_WIDTH = 1.7
+FRAME_WIDTH = 0.8
+
+ArtistT = TypeVar("ArtistT", bound=Artist)
+
+
+class LivePlot:
+    """Base of the plots: one axes, its palette, and the artists that change.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw; made inside :func:`napari_eldyn.figures.style.context`.
+    palette : Palette
+        The colours.
+    live : bool
+        Whether a canvas draws the changing artists itself. False for figures that are saved.
+    """
+
+    def __init__(self, axes: Axes, palette: Palette, *, live: bool = False) -> None:
+        self.axes = axes
+        self.palette = palette
+        self._live = live
+        self._changing: list[Artist] = []
+        self._redraw_needed = True
+
+    @property
+    def redraw_needed(self) -> bool:
+        """Whether something that stays (range, reference, scale) changed since the last draw."""
+        return self._redraw_needed
+
+    def mark_drawn(self) -> None:
+        """Note that the lasting artists are now on the canvas as they are."""
+        self._redraw_needed = False
+
+    def draw_changing(self) -> None:
+        """Draw the artists that change onto the picture of the lasting ones."""
+        for artist in self._changing:
+            if artist.get_visible():
+                self.axes.draw_artist(artist)
+
+    def _add_changing(self, artist: ArtistT) -> ArtistT:
+        artist.set_animated(self._live)
+        self._changing.append(artist)
+        return artist

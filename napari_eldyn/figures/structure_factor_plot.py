@@ -1,0 +1,205 @@
+"""Structure factor against wave number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
+from numpy.typing import ArrayLike
+
+from napari_eldyn.figures.live_plot import FRAME_WIDTH, MEAN_WIDTH, FloatArray, LivePlot
+from napari_eldyn.figures.style import Palette
+
+__all__ = ["CONVENTION_LABELS", "Convention", "StructureFactorPlot"]
+
+Convention = Literal["amplitude", "intensity"]
+
+#: Axis labels; both conventions are in electrons.
+CONVENTION_LABELS: dict[Convention, str] = {
+    "amplitude": r"$S(q) = \langle |F| \rangle$ (electrons)",
+    "intensity": r"$S(q) = \langle |F|^2 \rangle / N_\mathrm{e}$ (electrons)",
+}
+
+_MARKERS = ("s", "^", "D", "v")
+
+
+class StructureFactorPlot(LivePlot):
+    """S(q) of generated trajectories over the reference, on a logarithmic axis.
+
+    Every marker is one shell. Thick lines are means over frames, thin ones the frame being looked
+    at; the band around the reference is its own sampling noise.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw.
+    palette : Palette
+        The colours.
+    q : array_like, shape (shells,)
+        Wave number of each shell, 1/Å.
+    convention : {"amplitude", "intensity"}
+        Mean of abs(F) as in the paper (eqs. S17-S18), or the usual mean of abs(F)² per electron.
+    generated : sequence of str
+        Names of the generated trajectories.
+    live : bool
+        Whether a canvas blits the changing lines.
+    """
+
+    def __init__(
+        self,
+        axes: Axes,
+        palette: Palette,
+        q: ArrayLike,
+        *,
+        convention: Convention = "amplitude",
+        generated: Sequence[str] = ("generated",),
+        live: bool = False,
+    ) -> None:
+        super().__init__(axes, palette, live=live)
+        self.q: FloatArray = np.asarray(q, dtype=np.float64)
+        self._convention: Convention = convention
+        self._range: tuple[float, float] | None = None
+        self._noise: PolyCollection | None = None
+        size = 2.6 if len(self.q) <= 30 else 1.9
+        (self._reference,) = axes.plot(
+            [], [], color=palette.reference, lw=1.1, marker="o", ms=size, label="reference"
+        )
+        self._reference.set_zorder(3)
+        self._running: dict[str, Line2D] = {}
+        for number, name in enumerate(generated):
+            (line,) = axes.plot(
+                [],
+                [],
+                color=palette.generated[number % len(palette.generated)],
+                lw=MEAN_WIDTH,
+                marker=_MARKERS[number % len(_MARKERS)],
+                ms=size,
+                label=name,
+            )
+            line.set_zorder(4)
+            self._running[name] = self._add_changing(line)
+        self._frames = {
+            "reference": self._thin(palette.reference_frame),
+            "generated": self._thin(palette.generated[0]),
+        }
+        axes.set_yscale("log", nonpositive="mask")
+        axes.yaxis.set_major_locator(LogLocator(numticks=6))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlim(0, 1.03 * self.q[-1])
+        axes.set_xlabel(r"wave number $q$ (1/Å)")
+        axes.set_ylabel(CONVENTION_LABELS[convention])
+
+    @property
+    def convention(self) -> Convention:
+        """The convention the values are in."""
+        return self._convention
+
+    def set_convention(self, convention: Convention) -> None:
+        """Change the convention: clears all lines, the axis label follows."""
+        self._convention = convention
+        self._range = None
+        self._reference.set_data([], [])
+        self._replace_noise(None)
+        for name in self._running:
+            self.set_running(None, name)
+        self.set_frame()
+        self.axes.set_ylabel(CONVENTION_LABELS[convention])
+        self._redraw_needed = True
+
+    def set_reference(
+        self, values: ArrayLike, halves: tuple[ArrayLike, ArrayLike] | None = None
+    ) -> None:
+        """Show the mean S(q) of the reference trajectory and its sampling noise.
+
+        Parameters
+        ----------
+        values : array_like, shape (shells,)
+            S(q) in electrons, in the plot's convention.
+        halves : tuple of two array_like, shape (shells,), optional
+            S(q) of the two halves of the reference, between which the noise band is drawn.
+        """
+        reference = np.asarray(values, dtype=np.float64)
+        self._reference.set_data(self.q, reference)
+        self._replace_noise(halves)
+        self._range = None
+        self._fit(reference)
+        self._redraw_needed = True
+
+    def set_running(self, values: ArrayLike | None, name: str = "generated") -> None:
+        """Show the mean S(q) of a generated trajectory, or none.
+
+        Parameters
+        ----------
+        values : array_like, shape (shells,), or None
+            S(q) in electrons, in the plot's convention.
+        name : str
+            Which trajectory.
+        """
+        self._set(self._running[name], values)
+
+    def set_frame(
+        self, generated: ArrayLike | None = None, reference: ArrayLike | None = None
+    ) -> None:
+        """Show S(q) of single frames as thin lines, or none.
+
+        Parameters
+        ----------
+        generated, reference : array_like, shape (shells,), or None
+            S(q) in electrons of the generated and the reference frame.
+        """
+        self._set(self._frames["generated"], generated)
+        self._set(self._frames["reference"], reference)
+
+    def legend(self, **options: object) -> None:
+        """Name the lines inside the axes."""
+        handles, labels = self.axes.get_legend_handles_labels()
+        self.axes.legend(handles, labels, loc="upper right", **options)  # type: ignore[arg-type]
+        self._redraw_needed = True
+
+    def _thin(self, colour: str) -> Line2D:
+        (line,) = self.axes.plot([], [], color=colour, lw=FRAME_WIDTH, zorder=3.5)
+        return self._add_changing(line)
+
+    def _set(self, line: Line2D, values: ArrayLike | None) -> None:
+        if values is None:
+            line.set_data([], [])
+            return
+        array = np.asarray(values, dtype=np.float64)
+        line.set_data(self.q, array)
+        self._fit(array)
+
+    def _replace_noise(self, halves: tuple[ArrayLike, ArrayLike] | None) -> None:
+        if self._noise is not None:
+            self._noise.remove()
+            self._noise = None
+        if halves is None:
+            return
+        first, second = (np.asarray(half, dtype=np.float64) for half in halves)
+        self._noise = self.axes.fill_between(
+            self.q,
+            np.minimum(first, second),
+            np.maximum(first, second),
+            color=self.palette.reference_fill,
+            lw=0,
+            zorder=1,
+            label="reference, half against half",
+        )
+
+    def _fit(self, values: FloatArray) -> None:
+        """Widen the axis to take in values; it shrinks only with a new reference."""
+        positive = values[values > 0]
+        if positive.size == 0:
+            return
+        low, high = float(positive.min()), float(positive.max())
+        if self._range is not None:
+            if low >= self._range[0] and high <= self._range[1]:
+                return
+            low, high = min(low, self._range[0]), max(high, self._range[1])
+        self._range = (low / 1.6, high * 1.6)
+        self.axes.set_ylim(*self._range)
+        self._redraw_needed = True
