@@ -1,1 +1,45 @@
-"""Placeholder docstring, replaced by the owner."""
+"""Numbers that judge a density: value distribution, structure factor, errors, levels."""
+
+from napari_eldyn.observables.distribution import (
+    Histogram,
+    Moments,
+    histogram,
+    jsd,
+    moments,
+    scaled_jsd,
+)
+from napari_eldyn.observables.levels import Level, ReferenceLevels, reference_levels
+from napari_eldyn.observables.statistics import (
+    FrameStatistics,
+    RunningStatistics,
+    StatisticsSettings,
+    TrajectoryStatistics,
+    combine,
+    default_settings,
+    frame_statistics,
+    trajectory_statistics,
+)
+from napari_eldyn.observables.structure_factor import Shells, shells, structure_factor
+
+__all__ = [
+    "FrameStatistics",
+    "Histogram",
+    "Level",
+    "Moments",
+    "ReferenceLevels",
+    "RunningStatistics",
+    "Shells",
+    "StatisticsSettings",
+    "TrajectoryStatistics",
+    "combine",
+    "default_settings",
+    "frame_statistics",
+    "histogram",
+    "jsd",
+    "moments",
+    "reference_levels",
+    "scaled_jsd",
+    "shells",
+    "structure_factor",
+    "trajectory_statistics",
+]
