@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import napari
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QApplication
+
+from napari_eldyn.viewer import _compat
+from napari_eldyn.viewer._compat import is_shown, resized_canvas
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
+    viewer = make_napari_viewer(show=True, ndisplay=3)
+    viewer.add_image(np.ones((8, 8, 8), np.float32), contrast_limits=(0, 1))
+    viewer.window.resize(800, 600)
+    QApplication.processEvents()
+    viewer.fit_to_view()
+    viewer.scene.camera.zoom *= 0.6
+    return viewer
+
+
+def test_private_way_and_public_fallback_take_the_same_picture(
+    viewer: napari.Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_screen, zoom = viewer.screenshot(flash=False).shape, viewer.scene.camera.zoom
+    with resized_canvas(viewer, 640, 400) as grab:
+        fast = grab()
+    assert viewer.screenshot(flash=False).shape == on_screen
+    monkeypatch.setattr(_compat, "_canvas", lambda viewer: None)
+    with resized_canvas(viewer, 640, 400) as grab:
+        slow = grab()
+    assert viewer.screenshot(flash=False).shape == on_screen
+    assert viewer.scene.camera.zoom == pytest.approx(zoom)
+    assert fast.shape == slow.shape == (400, 640, 4)
+    assert 0.02 < (fast > 128).mean() < 0.9
+    assert np.abs(fast.astype(int) - slow).mean() < 1
+
+
+def test_size_is_kept_against_the_windows_layout(viewer: napari.Viewer) -> None:
+    with resized_canvas(viewer, 640, 400) as grab:
+        grab()
+        viewer.window.resize(900, 700)
+        QApplication.processEvents()
+        assert grab().shape == (400, 640, 4)
+
+
+def test_is_shown(viewer: napari.Viewer) -> None:
+    assert is_shown(viewer)
+    viewer.window._qt_window.hide()
+    assert not is_shown(viewer)
+    viewer.close()
+    assert not is_shown(viewer)
