@@ -1,0 +1,325 @@
+"""AIMD trajectories in ``frames_*.npz`` chunks: densities as 16-bit ln ρ, with the atoms.
+
+Each file holds n frames: ``lnrho`` (n, nx, ny, nz) uint16 with ln ρ = lo + (hi - lo)·value/65535
+and ``lnrho_range`` (lo, hi), ρ in electrons/Å³; ``frame`` (n,) counted from the start of the run;
+``cell`` (3, 3) [Å], ``numbers`` (atoms,), ``timestep_fs``; and, where known, ``positions`` and
+``velocities`` (n, atoms, 3) in Å and ASE's units, ``energy`` [eV], ``temperature`` [K], ``D``
+(n, atoms, k) packed atomic density matrices. The density is GPAW's pseudo density, positive.
+"""
+
+from __future__ import annotations
+
+import threading
+import zipfile
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ase.units
+import numpy as np
+import numpy.typing as npt
+
+from napari_eldyn.density.frames import JoinedFrames, JoinedRows
+from napari_eldyn.density.grid import PeriodicGrid
+from napari_eldyn.density.trajectory import DensityTrajectory
+from napari_eldyn.exceptions import EldynError
+
+__all__ = ["NAME", "accepts", "open_npz_chunks"]
+
+NAME = "frames_*.npz chunks (a file, or a directory of them)"
+
+REQUIRED = ("lnrho", "lnrho_range", "frame", "cell", "numbers", "timestep_fs")
+SCALARS = ("energy", "temperature")
+EXTRA = {"D": "atomic_density_matrices"}
+CACHED_BYTES = 64 * 2**20
+
+
+def accepts(path: Path) -> bool:
+    """Whether a path is an npz file, or a directory with ``frames_*.npz`` in it."""
+    return path.suffix == ".npz" or (path.is_dir() and any(path.glob("frames_*.npz")))
+
+
+def open_npz_chunks(path: Path | Sequence[Path]) -> DensityTrajectory:
+    """Open chunks as the one continuous trajectory they are cut from.
+
+    Parameters
+    ----------
+    path : Path or sequence of Path
+        A file, a directory, or several files in any order. Frames are put in the order of their
+        index ``frame``, times are index times the time step.
+
+    Raises
+    ------
+    EldynError
+        If a file is damaged, or not such a chunk; if the files differ in cell, grid, atoms or
+        time step; if frames are missing between them or there twice.
+    """
+    if isinstance(path, Path):
+        files = sorted(path.glob("frames_*.npz")) if path.is_dir() else [path]
+        label = path
+    else:
+        files = [Path(part) for part in path]
+        label = files[0].parent if files else Path()
+    if not files:
+        raise EldynError("no frames_*.npz files", path=label)
+    chunks = sorted((_read_chunk(file) for file in files), key=lambda chunk: int(chunk.index[0]))
+    for chunk in chunks[1:]:
+        _check_alike(chunks[0], chunk)
+    index = np.concatenate([chunk.index for chunk in chunks])
+    _check_continuous(index, chunks)
+    first = chunks[0]
+    cache = _Cache()
+    return DensityTrajectory(
+        JoinedFrames([_ChunkFrames(chunk, cache) for chunk in chunks]),
+        first.grid,
+        index * first.timestep,
+        numbers=first.numbers,
+        positions=_rows(chunks, "positions", 1.0),
+        velocities=_rows(chunks, "velocities", float(ase.units.fs)),
+        scalars={
+            name: np.concatenate([chunk.scalars[name] for chunk in chunks])
+            for name in first.scalars
+        },
+        extra={
+            name: rows
+            for key, name in EXTRA.items()
+            if (rows := _rows(chunks, key, 1.0)) is not None
+        },
+        kind="pseudo",
+        provenance={
+            "source": [chunk.path.name for chunk in chunks],
+            "source_format": "frames_*.npz chunks, 16-bit ln ρ",
+            "source_relative_error": max(chunk.relative_error for chunk in chunks),
+            "source_frames": [int(index[0]), int(index[-1])],
+        },
+        path=label,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    """What is read of a file when it is opened: everything small."""
+
+    path: Path
+    grid: PeriodicGrid
+    numbers: npt.NDArray[np.int64]
+    timestep: float
+    index: npt.NDArray[np.int64]
+    limits: tuple[float, float]
+    scalars: dict[str, npt.NDArray[np.float64]]
+    shapes: dict[str, tuple[int, ...]]
+
+    @property
+    def relative_error(self) -> float:
+        """Half a level of ln ρ."""
+        return float(np.expm1(0.5 * (self.limits[1] - self.limits[0]) / 65535))
+
+
+def _read_chunk(path: Path) -> _Chunk:
+    try:
+        with np.load(path) as archive, zipfile.ZipFile(path) as raw:
+            missing = [name for name in REQUIRED if name not in archive]
+            if missing:
+                raise EldynError(
+                    f"this npz file is not a chunk of a density trajectory: "
+                    f"no array {', '.join(missing)}",
+                    path=path,
+                    remedy=f"A chunk holds {', '.join(REQUIRED)}.",
+                )
+            shapes = {name: _header_shape(raw, name) for name in archive.files}
+            low, high = (float(value) for value in archive["lnrho_range"])
+            chunk = _Chunk(
+                path=path,
+                grid=PeriodicGrid(archive["cell"], shapes["lnrho"][1:]),
+                numbers=archive["numbers"].astype(np.int64),
+                timestep=float(archive["timestep_fs"]),
+                index=np.atleast_1d(archive["frame"]).astype(np.int64),
+                limits=(low, high),
+                scalars={
+                    name: archive[name].astype(np.float64) for name in SCALARS if name in archive
+                },
+                shapes=shapes,
+            )
+    except EldynError:
+        raise
+    except FileNotFoundError as error:
+        raise EldynError("there is no such file", path=path) from error
+    except Exception as error:
+        raise _damaged(path, error) from error
+    _check_chunk(chunk)
+    return chunk
+
+
+def _header_shape(raw: zipfile.ZipFile, name: str) -> tuple[int, ...]:
+    """Read the shape of an array in the archive from its header, and nothing more."""
+    with raw.open(f"{name}.npy") as member:
+        version = np.lib.format.read_magic(member)
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read(member)
+    if dtype.hasobject:
+        raise ValueError(f"array '{name}' holds pickled Python objects, which are never loaded")
+    return tuple(int(n) for n in shape)
+
+
+def _damaged(path: Path, error: Exception) -> EldynError:
+    if "pickle" in str(error).lower():
+        return EldynError(
+            "the file holds pickled Python objects, which are never loaded: they could run code",
+            path=path,
+            remedy="Write it with numpy.savez_compressed from plain arrays.",
+        )
+    return EldynError(
+        f"the file is damaged or not an npz file ({error})",
+        path=path,
+        remedy="Copy it again from its source.",
+    )
+
+
+def _check_chunk(chunk: _Chunk) -> None:
+    n, atoms = len(chunk.index), len(chunk.numbers)
+    expected: dict[str, tuple[int, ...]] = {"lnrho": (n, *chunk.grid.shape)}
+    expected.update(dict.fromkeys(("positions", "velocities"), (n, atoms, 3)))
+    expected.update(dict.fromkeys(SCALARS, (n,)))
+    for name, shape in expected.items():
+        if name in chunk.shapes and chunk.shapes[name] != shape:
+            raise EldynError(
+                f"array '{name}' has shape {chunk.shapes[name]}, not {shape}", path=chunk.path
+            )
+    if n == 0:
+        raise EldynError("the file holds no frames", path=chunk.path)
+    if not chunk.timestep > 0.0:
+        raise EldynError(f"the time step is {chunk.timestep:g} fs", path=chunk.path)
+    if not chunk.limits[1] >= chunk.limits[0]:
+        raise EldynError(f"lnrho_range {chunk.limits} is not a range", path=chunk.path)
+
+
+def _check_alike(first: _Chunk, other: _Chunk) -> None:
+    differences = []
+    if first.grid.shape != other.grid.shape:
+        differences.append(f"grid {other.grid.shape} against {first.grid.shape}")
+    elif not first.grid.matches(other.grid):
+        differences.append(f"cell {other.grid.cell.tolist()} against {first.grid.cell.tolist()} Å")
+    if not np.array_equal(first.numbers, other.numbers):
+        differences.append("atoms")
+    if first.timestep != other.timestep:
+        differences.append(f"time step {other.timestep:g} against {first.timestep:g} fs")
+    for name in (*SCALARS, "positions", "velocities", *EXTRA):
+        if (name in first.shapes) != (name in other.shapes):
+            differences.append(f"'{name}' is in one only")
+        elif name in EXTRA and first.shapes.get(name, ())[1:] != other.shapes.get(name, ())[1:]:
+            differences.append(f"shape of '{name}'")
+    if differences:
+        raise EldynError(
+            f"not of the same trajectory as {first.path.name}: {'; '.join(differences)}",
+            path=other.path,
+            remedy="Open each trajectory by itself.",
+        )
+
+
+def _check_continuous(index: npt.NDArray[np.int64], chunks: list[_Chunk]) -> None:
+    steps = np.diff(index)
+    wrong = np.flatnonzero(steps != 1)
+    if not len(wrong):
+        return
+    at = int(wrong[0])
+    before, after = int(index[at]), int(index[at + 1])
+    owner = np.repeat(np.arange(len(chunks)), [len(chunk.index) for chunk in chunks])
+    path = chunks[owner[at + 1]].path
+    if after > before:
+        raise EldynError(
+            f"frames {before + 1} to {after - 1} are missing before this file's frame {after}",
+            path=path,
+            remedy="Add the missing file, or open the stretches one by one.",
+        )
+    raise EldynError(
+        f"frame {after} is there twice: it follows frame {before}",
+        path=path,
+        remedy="Leave out the file that repeats frames.",
+    )
+
+
+class _Cache:
+    """The codes of the files read last, at most CACHED_BYTES of them, but at least one."""
+
+    def __init__(self) -> None:
+        self._codes: OrderedDict[Path, npt.NDArray[np.uint16]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def codes(self, chunk: _Chunk) -> npt.NDArray[np.uint16]:
+        with self._lock:
+            if chunk.path not in self._codes:
+                self._codes[chunk.path] = _load(chunk, "lnrho")
+            self._codes.move_to_end(chunk.path)
+            while len(self._codes) > 1 and self._n_bytes() > CACHED_BYTES:
+                self._codes.popitem(last=False)
+            return self._codes[chunk.path]
+
+    def _n_bytes(self) -> int:
+        return sum(codes.nbytes for codes in self._codes.values())
+
+
+class _ChunkFrames:
+    """Frames of one file."""
+
+    def __init__(self, chunk: _Chunk, cache: _Cache) -> None:
+        self._chunk = chunk
+        self._cache = cache
+
+    def __len__(self) -> int:
+        return len(self._chunk.index)
+
+    def read(self, index: int) -> npt.NDArray[np.float32]:
+        """Return frame `index` of the file [electrons/Å³]."""
+        low, high = self._chunk.limits
+        codes = self._cache.codes(self._chunk)[index].astype(np.float64)
+        return np.asarray(np.exp(low + (high - low) / 65535 * codes), dtype=np.float32)
+
+
+class _ChunkRows:
+    """A per-frame array of one file, read when indexed."""
+
+    def __init__(self, chunk: _Chunk, name: str, factor: float) -> None:
+        self._chunk = chunk
+        self._name = name
+        self._factor = factor
+        self._values: npt.NDArray[Any] | None = None
+        self.shape = chunk.shapes[name]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._read().dtype
+
+    def _read(self) -> npt.NDArray[Any]:
+        if self._values is None:
+            values = _load(self._chunk, self._name)
+            self._values = values if self._factor == 1.0 else values * self._factor
+        return self._values
+
+    def __getitem__(self, index: int | slice) -> npt.NDArray[Any]:
+        return np.asarray(self._read()[index])
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        return np.asarray(self._read(), dtype=dtype)
+
+
+def _load(chunk: _Chunk, name: str) -> npt.NDArray[Any]:
+    try:
+        with np.load(chunk.path) as archive:
+            values: npt.NDArray[Any] = archive[name]
+    except Exception as error:
+        raise _damaged(chunk.path, error) from error
+    return values
+
+
+def _rows(chunks: list[_Chunk], name: str, factor: float) -> JoinedRows | None:
+    if name not in chunks[0].shapes:
+        return None
+    return JoinedRows([_ChunkRows(chunk, name, factor) for chunk in chunks])

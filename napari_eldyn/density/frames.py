@@ -1,0 +1,162 @@
+"""Sources of frames and of per-frame arrays that read no more than is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_eldyn.density.grid import resample
+
+if TYPE_CHECKING:
+    from napari_eldyn.density.trajectory import FrameSource
+
+__all__ = ["ArrayFrames", "JoinedFrames", "JoinedRows", "ResampledFrames", "Rows", "SelectedFrames"]
+
+
+class ArrayFrames:
+    """Frames of an array in memory, shape (n, nx, ny, nz)."""
+
+    def __init__(self, values: npt.NDArray[np.float32]) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def read(self, index: int) -> npt.NDArray[np.float32]:
+        """Return frame `index`."""
+        return np.asarray(self._values[index])
+
+
+class SelectedFrames:
+    """Some frames of another source."""
+
+    def __init__(self, frames: FrameSource, chosen: range) -> None:
+        self._frames = frames
+        self._chosen = chosen
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def read(self, index: int) -> npt.NDArray[np.float32]:
+        """Return frame `index` of the selection."""
+        return self._frames.read(self._chosen[index])
+
+
+class ResampledFrames:
+    """Frames of another source on another number of points."""
+
+    def __init__(self, frames: FrameSource, shape: tuple[int, int, int]) -> None:
+        self._frames = frames
+        self._shape = shape
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def read(self, index: int) -> npt.NDArray[np.float32]:
+        """Return frame `index`, resampled."""
+        return resample(self._frames.read(index), self._shape)
+
+
+class JoinedFrames:
+    """Frames of several sources, one after the other."""
+
+    def __init__(self, parts: list[FrameSource]) -> None:
+        self._parts = parts
+        self._ends = np.cumsum([len(part) for part in parts])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def read(self, index: int) -> npt.NDArray[np.float32]:
+        """Return frame `index`, counted through all parts."""
+        part = int(np.searchsorted(self._ends, index, side="right"))
+        start = int(self._ends[part - 1]) if part else 0
+        return self._parts[part].read(index - start)
+
+
+class Rows:
+    """Some rows of an array-like, read when indexed.
+
+    Parameters
+    ----------
+    array : array-like with shape, dtype and slicing along its first axis
+        Such as a numpy or zarr array.
+    chosen : range
+        The rows.
+    """
+
+    def __init__(self, array: Any, chosen: range) -> None:
+        self._array = array
+        self._chosen = chosen
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the selection."""
+        return (len(self._chosen), *self._array.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        dtype: np.dtype[Any] = np.dtype(self._array.dtype)
+        return dtype
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __getitem__(self, index: int | slice) -> npt.NDArray[Any]:
+        if isinstance(index, slice):
+            rows = self._chosen[index]
+            if not len(rows):
+                return np.empty((0, *self.shape[1:]), dtype=self.dtype)
+            # zarr slices forwards only.
+            ordered = rows if rows.step > 0 else rows[::-1]
+            values = np.asarray(self._array[ordered.start : ordered.stop : ordered.step])
+            return values if rows.step > 0 else values[::-1]
+        return np.asarray(self._array[self._chosen[index]])
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        return np.asarray(self[:], dtype=dtype)
+
+
+class JoinedRows:
+    """Per-frame arrays of several sources, one after the other, read when indexed."""
+
+    def __init__(self, parts: list[Any]) -> None:
+        self._parts = parts
+        self._ends = np.cumsum([part.shape[0] for part in parts])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the joined array."""
+        return (int(self._ends[-1]), *self._parts[0].shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        dtype: np.dtype[Any] = np.dtype(self._parts[0].dtype)
+        return dtype
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, index: int | slice) -> npt.NDArray[Any]:
+        if isinstance(index, slice):
+            rows = range(len(self))[index]
+            if not len(rows):
+                return np.empty((0, *self.shape[1:]), dtype=self.dtype)
+            return np.stack([self._row(row) for row in rows])
+        return self._row(range(len(self))[index])
+
+    def _row(self, index: int) -> npt.NDArray[Any]:
+        part = int(np.searchsorted(self._ends, index, side="right"))
+        start = int(self._ends[part - 1]) if part else 0
+        return np.asarray(self._parts[part][index - start])
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        return np.concatenate([np.asarray(part) for part in self._parts]).astype(dtype, copy=False)
