@@ -2,20 +2,37 @@
 
 from napari_eldyn.density.grid import PeriodicGrid, resample
 from napari_eldyn.density.store import StoreWriter, open_store
+from napari_eldyn.density.symmetry import apply_operation, point_group, shift, time_reverse
 from napari_eldyn.density.trajectory import (
     DensityKind,
     DensityTrajectory,
     FrameSource,
     check_frame,
 )
+from napari_eldyn.density.transforms import (
+    LogNormalisation,
+    NormalisationReport,
+    backward_rate,
+    central_rate,
+    fit_normalisation,
+)
 
 __all__ = [
     "DensityKind",
     "DensityTrajectory",
     "FrameSource",
+    "LogNormalisation",
+    "NormalisationReport",
     "PeriodicGrid",
     "StoreWriter",
+    "apply_operation",
+    "backward_rate",
+    "central_rate",
     "check_frame",
+    "fit_normalisation",
     "open_store",
+    "point_group",
     "resample",
+    "shift",
+    "time_reverse",
 ]
