@@ -1,7 +1,8 @@
 """What a density trajectory is: grids, lazy frames, the store, normalisation and symmetry."""
 
 from napari_eldyn.density.grid import PeriodicGrid, resample
-from napari_eldyn.density.store import StoreWriter, open_store
+from napari_eldyn.density.store import StoreWriter
+from napari_eldyn.density.store_reader import open_store, store_encoding
 from napari_eldyn.density.symmetry import apply_operation, point_group, shift, time_reverse
 from napari_eldyn.density.trajectory import (
     DensityKind,
@@ -34,5 +35,6 @@ __all__ = [
     "point_group",
     "resample",
     "shift",
+    "store_encoding",
     "time_reverse",
 ]

@@ -1,30 +1,27 @@
-"""The ``.eldyn`` store: open it lazily, append to it safely, save trajectories as one."""
+"""Append to an ``.eldyn`` store safely, and save trajectories as one."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import zarr
 
 from napari_eldyn.density import store_layout
-from napari_eldyn.density.encodings import EncodingName, decode_log16, encode_log16, log16_error
-from napari_eldyn.density.frames import Rows
+from napari_eldyn.density.encodings import EncodingName, encode_log16, log16_error
+from napari_eldyn.density.files import acquire, partial_path, put_in_place, remove, writing
 from napari_eldyn.density.grid import PeriodicGrid
+from napari_eldyn.density.store_reader import find_array, names_in, open_group, open_store
 from napari_eldyn.density.trajectory import DensityKind, DensityTrajectory, check_frame
 from napari_eldyn.exceptions import EldynError
 
-__all__ = ["StoreWriter", "open_store", "save_trajectory", "store_encoding"]
+__all__ = ["StoreWriter", "save_trajectory"]
 
 GROWTH = 256
 """Frames by which the arrays of a growing store are lengthened at once."""
@@ -32,100 +29,6 @@ GROWTH = 256
 SHARDED_ABOVE = 1000
 FRAMES_PER_SHARD = 64
 """Saved trajectories of more frames than SHARDED_ABOVE keep this many in each file."""
-
-
-class _StoredFrames:
-    """Frames of an open store; each read touches one chunk."""
-
-    def __init__(self, group: zarr.Group, encoding: EncodingName, n: int, path: Path) -> None:
-        self._density = _array(group, "density", path)
-        self._limits: npt.NDArray[np.float64] | None = None
-        if encoding == "log16":
-            self._limits = _read_rows(_array(group, "density_range", path), n, path)
-        self._n = n
-        self._path = path
-
-    def __len__(self) -> int:
-        return self._n
-
-    def read(self, index: int) -> npt.NDArray[np.float32]:
-        """Return frame `index` [electrons/Å³].
-
-        Raises
-        ------
-        EldynError
-            If the chunk is missing, truncated, or fails its checksum.
-        """
-        try:
-            values = np.asarray(self._density[index])
-        except Exception as error:
-            # zarr and its codecs raise many types for damaged bytes.
-            raise EldynError(
-                f"frame {index} is damaged ({error})",
-                path=self._path,
-                remedy="The other frames can still be read: eldyn convert --frames leaves it out.",
-            ) from error
-        if self._is_missing(values):
-            raise EldynError(
-                f"frame {index} is missing from the store",
-                path=self._path,
-                remedy="The other frames can still be read: eldyn convert --frames leaves it out.",
-            )
-        if self._limits is None:
-            return values
-        return decode_log16(values, self._limits[index])
-
-    def _is_missing(self, values: npt.NDArray[Any]) -> bool:
-        fill = 0 if self._limits is not None else -np.inf
-        return bool(values.flat[0] == fill) and bool(np.all(values == fill))
-
-
-def open_store(path: str | Path) -> DensityTrajectory:
-    """Open an ``.eldyn`` store; frames stay on disk until they are asked for.
-
-    A store that is being appended to can be opened: it shows the frames that were whole by then.
-
-    Raises
-    ------
-    EldynError
-        If the path is missing, or not a whole ``.eldyn`` store.
-    """
-    path = Path(path)
-    group = _open_group(path, "r")
-    header = store_layout.read_header(group, path)
-    n = header.n_frames
-    density = _array(group, "density", path)
-    grid = PeriodicGrid(_read_all(_array(group, "cell", path), path), density.shape[1:])
-
-    def rows(prefix: str) -> dict[str, Rows]:
-        if prefix not in group:
-            return {}
-        subgroup = group[prefix]
-        assert isinstance(subgroup, zarr.Group)
-        return {name: _rows(array, n, path) for name, array in sorted(subgroup.arrays())}
-
-    def optional(name: str) -> Rows | None:
-        return _rows(_array(group, name, path), n, path) if name in group else None
-
-    return DensityTrajectory(
-        _StoredFrames(group, header.encoding.name, n, path),
-        grid,
-        _read_rows(_array(group, "times", path), n, path),
-        numbers=_read_all(_array(group, "numbers", path), path) if "numbers" in group else None,
-        positions=optional("positions"),
-        velocities=optional("velocities"),
-        scalars={name: _read_rows(array, n, path) for name, array in rows("scalars").items()},
-        extra=rows("extra"),
-        kind=header.kind,
-        provenance=header.provenance,
-        path=path,
-    )
-
-
-def store_encoding(path: str | Path) -> store_layout.EncodingHeader:
-    """Return how a store codes its densities and the largest relative error of that."""
-    path = Path(path)
-    return store_layout.read_header(_open_group(path, "r"), path).encoding
 
 
 class StoreWriter:
@@ -139,21 +42,15 @@ class StoreWriter:
     def __init__(self, path: Path, lock: int) -> None:
         self._path = path
         self._lock: int | None = lock
-        self._group = _open_group(path, "r+")
+        self._group = open_group(path, "r+")
         header = store_layout.read_header(self._group, path)
         self._header = header
         self._n = header.n_frames
-        self._density = _array(self._group, "density", path)
-        self._rows: dict[str, store_layout.ZarrArray] = {}
-        for name in ("times", "density_range", "positions", "velocities"):
-            if name in self._group:
-                self._rows[name] = _array(self._group, name, path)
+        self._density = find_array(self._group, "density", path)
+        names = [n for n in ("density_range", "positions", "velocities") if n in self._group]
         for prefix in ("scalars", "extra"):
-            if prefix in self._group:
-                subgroup = self._group[prefix]
-                assert isinstance(subgroup, zarr.Group)
-                for name, array in subgroup.arrays():
-                    self._rows[f"{prefix}/{name}"] = array
+            names += [f"{prefix}/{name}" for name in names_in(self._group, prefix)]
+        self._rows = {name: find_array(self._group, name, path) for name in ("times", *names)}
         self._last_time = (
             float(np.asarray(self._rows["times"][self._n - 1])) if self._n else -np.inf
         )
@@ -208,7 +105,7 @@ class StoreWriter:
             If the path exists, the provenance is not JSON, or the disk is full.
         """
         path = Path(path)
-        check_free(path, overwrite)
+        _check_free(path, overwrite)
         atoms = None if numbers is None else np.asarray(numbers, dtype=np.int64)
         if positions is None:
             positions = atoms is not None
@@ -244,7 +141,7 @@ class StoreWriter:
                 frames_per_shard=frames_per_shard,
             )
             put_in_place(partial, path)
-        return cls(path, _acquire(path))
+        return cls(path, acquire(path))
 
     @classmethod
     def reopen(cls, path: str | Path) -> Self:
@@ -258,8 +155,9 @@ class StoreWriter:
             If the path is not an ``.eldyn`` store, or another process is writing to it.
         """
         path = Path(path)
-        store_layout.read_header(_open_group(path, "r"), path)
-        writer = cls(path, _acquire(path))
+        # Opening checks the store; lengthening damaged arrays would hide the damage.
+        open_store(path)
+        writer = cls(path, acquire(path))
         for leftover in path.rglob("*.partial"):
             leftover.unlink(missing_ok=True)
         with writing(path):
@@ -439,7 +337,7 @@ def save_trajectory(
 ) -> None:
     """Write a trajectory as a store; see `DensityTrajectory.save`."""
     path = Path(path)
-    check_free(path, overwrite)
+    _check_free(path, overwrite)
     partial = partial_path(path)
     n = len(trajectory)
     rows: dict[str, Any] = {"times": trajectory.times}
@@ -449,8 +347,11 @@ def save_trajectory(
     rows.update({f"scalars/{name}": value for name, value in trajectory.scalars.items()})
     rows.update({f"extra/{name}": value for name, value in trajectory.extra.items()})
     block = FRAMES_PER_SHARD if n > SHARDED_ABOVE else 1
-    try:
+    if partial.exists():
+        # Left by a killed process, unless somebody is writing there: then this raises.
+        os.close(acquire(partial))
         remove(partial)
+    try:
         with StoreWriter.create(
             partial,
             trajectory.grid,
@@ -482,12 +383,7 @@ def save_trajectory(
         raise
 
 
-def partial_path(path: Path) -> Path:
-    """Return where something is written before it takes the name `path`."""
-    return path.with_name(path.name + ".partial")
-
-
-def check_free(path: Path, overwrite: bool) -> None:
+def _check_free(path: Path, overwrite: bool) -> None:
     """Refuse a path that exists, or, to be overwritten, one that is not an ``.eldyn`` store.
 
     Raises
@@ -504,118 +400,4 @@ def check_free(path: Path, overwrite: bool) -> None:
             "the path exists already", path=path, remedy="Choose another name, or overwrite it."
         )
     # Overwriting must never delete somebody's directory of other things.
-    store_layout.read_header(_open_group(path, "r"), path)
-
-
-def put_in_place(partial: Path, path: Path) -> None:
-    """Give `partial` its final name; a store that has the name is kept until then."""
-    if not path.exists():
-        partial.rename(path)
-        return
-    old = path.with_name(path.name + ".replaced.partial")
-    remove(old)
-    path.rename(old)
-    partial.rename(path)
-    remove(old)
-
-
-def remove(path: Path) -> None:
-    """Delete a directory tree if it is there."""
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def writing(path: Path, partial: Path | None = None) -> Iterator[None]:
-    """Turn failures of the file system into errors that name the path.
-
-    Parameters
-    ----------
-    path : Path
-        What is being written.
-    partial : Path, optional
-        Removed if anything fails.
-
-    Raises
-    ------
-    EldynError
-        If the disk or a quota is full, or the system refuses to write.
-    """
-    try:
-        yield
-    except OSError as error:
-        if partial is not None:
-            remove(partial)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise EldynError(
-                "no space left to write; frames already in the store are kept",
-                path=path,
-                remedy="Free some space, or choose another disk.",
-            ) from error
-        raise EldynError(f"cannot write: {error.strerror or error}", path=path) from error
-
-
-def _acquire(path: Path) -> int:
-    """Lock the store's directory; the system lets go when the process ends, however it ends."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise EldynError(
-            "another program is writing to this store", path=path, remedy="Wait until it is done."
-        ) from error
-    return handle
-
-
-def _open_group(path: Path, mode: Any) -> zarr.Group:
-    if not path.exists():
-        partial = partial_path(path)
-        hint = f"An unfinished {partial.name} lies beside it." if partial.exists() else None
-        raise EldynError("there is no such store", path=path, remedy=hint)
-    if not (path / "zarr.json").is_file():
-        raise EldynError(
-            "this is not an .eldyn store: it has no zarr.json",
-            path=path,
-            remedy="An .eldyn store is a directory; open the directory that holds zarr.json.",
-        )
-    try:
-        return zarr.open_group(path, mode=mode, zarr_format=3)
-    except Exception as error:
-        # zarr raises many types for a damaged or foreign zarr.json.
-        raise EldynError(f"zarr.json cannot be read ({error})", path=path) from error
-
-
-def _array(group: zarr.Group, name: str, path: Path) -> store_layout.ZarrArray:
-    try:
-        array = group[name]
-    except Exception as error:
-        raise EldynError(f"the store's array '{name}' is missing or damaged", path=path) from error
-    if not isinstance(array, zarr.Array):
-        raise EldynError(f"the store's '{name}' is not an array", path=path)
-    return array
-
-
-def _read_all(array: Any, path: Path) -> npt.NDArray[Any]:
-    try:
-        return np.asarray(array[:])
-    except Exception as error:
-        raise EldynError(
-            f"the store's array '{_name(array)}' is damaged ({error})", path=path
-        ) from error
-
-
-def _rows(array: Any, n: int, path: Path) -> Rows:
-    if array.shape[0] < n:
-        raise EldynError(
-            f"the store claims {n} frames but its array '{_name(array)}' has {array.shape[0]}",
-            path=path,
-        )
-    return Rows(array, range(n))
-
-
-def _read_rows(array: Any, n: int, path: Path) -> npt.NDArray[Any]:
-    return _read_all(_rows(array, n, path), path)
-
-
-def _name(array: Any) -> str:
-    return str(getattr(array, "basename", "per-frame"))
+    store_layout.read_header(open_group(path, "r"), path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_eldyn.density.store import open_store
+from napari_eldyn.density.store_reader import open_store
 from napari_eldyn.density.trajectory import DensityTrajectory
 
 __all__ = ["NAME", "accepts", "open_eldyn"]
