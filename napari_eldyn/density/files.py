@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,21 +66,41 @@ def writing(path: Path, partial: Path | None = None) -> Iterator[None]:
             remove(partial)
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise EldynError(
-                "no space left to write; frames already in the store are kept",
+                "no space left to write",
                 path=path,
-                remedy="Free some space, or choose another disk.",
+                remedy="Free some space, or choose another disk; what was there is unharmed.",
             ) from error
         raise EldynError(f"cannot write: {error.strerror or error}", path=path) from error
 
 
 def acquire(path: Path) -> int:
-    """Lock the store's directory; the system lets go when the process ends, however it ends."""
-    handle = os.open(path, os.O_RDONLY)
+    """Lock a store's directory; the system lets go when the process ends, however it ends.
+
+    Returns
+    -------
+    int
+        A file descriptor; closing it unlocks.
+
+    Raises
+    ------
+    EldynError
+        If another writer has the lock, or the directory cannot be opened.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise EldynError(f"cannot open: {error.strerror}", path=path) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         os.close(handle)
         raise EldynError(
             "another program is writing to this store", path=path, remedy="Wait until it is done."
         ) from error
+    except OSError:
+        # Some parallel file systems are mounted without locks.
+        warnings.warn(
+            f"{path}: this file system has no locks; let one program write at a time",
+            stacklevel=2,
+        )
     return handle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +11,17 @@ import numpy.typing as npt
 from napari_eldyn.density.grid import resample
 
 if TYPE_CHECKING:
-    from napari_eldyn.density.trajectory import FrameSource
+    from napari_eldyn.density.trajectory import DensityTrajectory, FrameSource
 
-__all__ = ["ArrayFrames", "JoinedFrames", "JoinedRows", "ResampledFrames", "Rows", "SelectedFrames"]
+__all__ = [
+    "ArrayFrames",
+    "JoinedFrames",
+    "JoinedRows",
+    "ResampledFrames",
+    "Rows",
+    "SelectedFrames",
+    "SourceOf",
+]
 
 
 class ArrayFrames:
@@ -27,6 +36,20 @@ class ArrayFrames:
     def read(self, index: int) -> npt.NDArray[np.float32]:
         """Return frame `index`."""
         return np.asarray(self._values[index])
+
+
+class SourceOf:
+    """The frames of a trajectory as a source, so that subclasses keep their own reading."""
+
+    def __init__(self, trajectory: DensityTrajectory) -> None:
+        self._trajectory = trajectory
+
+    def __len__(self) -> int:
+        return len(self._trajectory)
+
+    def read(self, index: int) -> npt.NDArray[np.float32]:
+        """Return frame `index`."""
+        return self._trajectory[index]
 
 
 class SelectedFrames:
@@ -62,7 +85,7 @@ class ResampledFrames:
 class JoinedFrames:
     """Frames of several sources, one after the other."""
 
-    def __init__(self, parts: list[FrameSource]) -> None:
+    def __init__(self, parts: Sequence[FrameSource]) -> None:
         self._parts = parts
         self._ends = np.cumsum([len(part) for part in parts])
 

@@ -163,7 +163,7 @@ def open_group(path: Path, mode: Literal["r", "r+"]) -> zarr.Group:
 
 
 def _beside(path: Path) -> str | None:
-    """What an interrupted save may have left beside a path that does not exist."""
+    """Say what an interrupted save has left beside a path that does not exist."""
     replaced, partial = replaced_path(path), partial_path(path)
     if replaced.exists():
         return f"Replacing it was interrupted: rename {replaced.name} to get it back."

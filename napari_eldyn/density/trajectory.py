@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, get_args, overload
 import numpy as np
 import numpy.typing as npt
 
-from napari_eldyn.density.frames import ArrayFrames, ResampledFrames, Rows, SelectedFrames
+from napari_eldyn.density.frames import ArrayFrames, ResampledFrames, Rows, SelectedFrames, SourceOf
 from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.exceptions import EldynError
 
@@ -268,7 +268,7 @@ class DensityTrajectory:
             raise ValueError("a trajectory runs forward in time: slice with a positive step")
         rows = slice(chosen.start, chosen.stop, chosen.step)
         return DensityTrajectory(
-            SelectedFrames(_Reading(self), chosen),
+            SelectedFrames(SourceOf(self), chosen),
             self.grid,
             self.times[rows],
             numbers=self.numbers,
@@ -297,7 +297,7 @@ class DensityTrajectory:
         if grid.shape == self.grid.shape:
             return self
         return DensityTrajectory(
-            ResampledFrames(_Reading(self), grid.shape),
+            ResampledFrames(SourceOf(self), grid.shape),
             grid,
             self.times,
             numbers=self.numbers,
@@ -342,19 +342,6 @@ class DensityTrajectory:
         from napari_eldyn.density.store import save_trajectory
 
         save_trajectory(self, path, encoding=encoding, overwrite=overwrite, progress=progress)
-
-
-class _Reading:
-    """The frames of a trajectory as a source, so that subclasses keep their own reading."""
-
-    def __init__(self, trajectory: DensityTrajectory) -> None:
-        self._trajectory = trajectory
-
-    def __len__(self) -> int:
-        return len(self._trajectory)
-
-    def read(self, index: int) -> npt.NDArray[np.float32]:
-        return self._trajectory[index]
 
 
 def _resolve(index: int, n: int) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_eldyn.density.formats import eldyn, npz_chunks
+from napari_eldyn.density.join import join
 from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.exceptions import EldynError
 
@@ -50,7 +51,7 @@ def open_any(path: str | Path | Sequence[str | Path]) -> DensityTrajectory:
     Parameters
     ----------
     path : path-like, or sequence of path-like
-        A file or directory; or several chunks of one trajectory. A directory that holds just one
+        A file or directory; or several that are parts of one trajectory. A directory that holds just one
         trajectory opens that one.
 
     Raises
@@ -61,7 +62,7 @@ def open_any(path: str | Path | Sequence[str | Path]) -> DensityTrajectory:
     if not isinstance(path, (str, Path)):
         paths = [Path(part) for part in path]
         if len(paths) != 1:
-            return npz_chunks.open_npz_chunks(paths)
+            return _open_several(paths)
         path = paths[0]
     path = Path(path)
     known = find_format(path)
@@ -81,6 +82,12 @@ def open_any(path: str | Path | Sequence[str | Path]) -> DensityTrajectory:
             remedy="Open one of them.",
         )
     raise EldynError("this is not a density trajectory", path=path, remedy=supported)
+
+
+def _open_several(paths: list[Path]) -> DensityTrajectory:
+    if paths and all(path.suffix == ".npz" for path in paths):
+        return npz_chunks.open_npz_chunks(paths)
+    return join([open_any(path) for path in paths])
 
 
 def _inside(path: Path) -> list[Path]:
