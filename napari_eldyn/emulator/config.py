@@ -23,7 +23,7 @@ Vector = tuple[float, float, float]
 class AutoencoderConfig(StrictModel):
     """Encoder and decoder of a pooled latent.
 
-    Wide convolutions stay at half resolution and below: a 32→32 convolution at 48³ alone costs
+    All convolutions work at half resolution and below: a 32→32 convolution at 48³ alone costs
     about 100 ms on one CPU thread.
     """
 
@@ -33,11 +33,11 @@ class AutoencoderConfig(StrictModel):
     """Encoder channels per level; level k lies at 1/2^(k+1) of the full resolution."""
     blocks_per_level: Annotated[int, Field(ge=0)] = 1
     """Residual blocks per encoder level."""
-    decoder_channels: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (128, 64, 16, 8)
-    """Decoder channels per level, from the projected map up to the full resolution; each level
-    doubles the resolution."""
+    decoder_channels: Channels = (128, 64, 32)
+    """Decoder channels per level, from the projected map up to half the full resolution; each
+    level doubles the resolution, and a sub-pixel convolution doubles it once more."""
     decoder_blocks_per_level: Annotated[int, Field(ge=0)] = 1
-    """Residual blocks per decoder level, except at full resolution, which has none."""
+    """Residual blocks per decoder level."""
     kernel_size: Literal[3, 5] = 3
     """Edge of the convolution kernels in voxels."""
     norm_groups: Annotated[int, Field(ge=0)] = 0
@@ -46,7 +46,7 @@ class AutoencoderConfig(StrictModel):
 
     @model_validator(mode="after")
     def _groups_divide_channels(self) -> Self:
-        blocks = (*self.channels, *self.decoder_channels[:-1])
+        blocks = (*self.channels, *self.decoder_channels)
         if self.norm_groups and any(width % self.norm_groups for width in blocks):
             raise ValueError(f"norm_groups={self.norm_groups} must divide the channels {blocks}")
         return self
@@ -54,7 +54,7 @@ class AutoencoderConfig(StrictModel):
     @property
     def total_stride(self) -> int:
         """Voxels per edge of the coarsest map: every grid axis must be a multiple of it."""
-        return int(2 ** max(len(self.channels), len(self.decoder_channels) - 1))
+        return int(2 ** max(len(self.channels), len(self.decoder_channels)))
 
 
 class DenoiserConfig(StrictModel):
