@@ -95,8 +95,8 @@ class MLPDenoiser(nn.Module):
             ``predict(i, z_t)``: the noise (B, D) at diffusion step ``timesteps[i]``.
         """
         width = self.latent_dim
-        on_noisy, on_condition, on_time = self.input.weight.split(
-            [width, width, self.embedding_width], dim=1
+        on_noisy, on_condition, on_time = torch.split(
+            self.input.weight, [width, width, self.embedding_width], dim=1
         )
         embedding = sinusoidal_embedding(timesteps, self.embedding_width).to(condition.dtype)
         by_time = functional.linear(embedding, on_time, self.input.bias)
