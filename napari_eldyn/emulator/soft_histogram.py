@@ -116,7 +116,7 @@ class _KernelCounts(torch.autograd.Function):
         return (spread.view(len(values), -1) @ kernel).clamp_min_(0.0)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         values, centres = ctx.saved_tensors
         nodes = _nodes(centres, ctx.width, ctx.nodes_per_width)
