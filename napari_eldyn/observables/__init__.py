@@ -13,13 +13,15 @@ from napari_eldyn.observables.statistics import (
     FrameStatistics,
     RunningStatistics,
     StatisticsSettings,
-    TrajectoryStatistics,
     combine,
     default_settings,
     frame_statistics,
-    trajectory_statistics,
 )
 from napari_eldyn.observables.structure_factor import Shells, shells, structure_factor
+from napari_eldyn.observables.trajectory_statistics import (
+    TrajectoryStatistics,
+    trajectory_statistics,
+)
 
 __all__ = [
     "FrameStatistics",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,13 @@ from napari_eldyn.exceptions import EldynError
 from napari_eldyn.observables.distribution import jsd, scaled_jsd
 from napari_eldyn.observables.statistics import (
     FrameStatistics,
-    Progress,
     RunningStatistics,
     StatisticsSettings,
-    TrajectoryStatistics,
     combine,
     frame_statistics,
+)
+from napari_eldyn.observables.trajectory_statistics import (
+    TrajectoryStatistics,
     trajectory_statistics,
 )
 
@@ -124,7 +126,7 @@ def reference_levels(
     reference: DensityTrajectory,
     settings: StatisticsSettings,
     start_frame: int = 0,
-    progress: Progress | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> ReferenceLevels:
     """Find the reference levels of a trajectory, in one pass over all its frames.
 

@@ -149,7 +149,8 @@ def fourier_coefficients(density: ArrayLike, grid: PeriodicGrid) -> NDArray[np.c
     if values.shape != tuple(grid.shape):
         raise EldynError(f"a density of shape {values.shape} does not fit a grid of {grid.shape}")
     coefficients: NDArray[np.complexfloating] = scipy.fft.rfftn(values, workers=1)
-    coefficients *= grid.voxel_volume
+    with np.errstate(invalid="ignore"):  # callers find NaN in F(0)
+        coefficients *= grid.voxel_volume
     return coefficients
 
 
