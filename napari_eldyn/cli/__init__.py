@@ -33,3 +33,6 @@ def main() -> None:
     except KeyboardInterrupt:
         print("eldyn: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+from napari_eldyn.cli import convert, info  # noqa: E402, F401 - they register themselves on the app

@@ -98,7 +98,7 @@ def _same_atoms(first: DensityTrajectory, other: DensityTrajectory) -> bool:
 
 
 def _check_continuous(ordered: list[DensityTrajectory], times: Any) -> None:
-    """Steps across the joints are as long as those inside the parts."""
+    """Require steps across the joints as long as those inside the parts."""
     inside = [np.diff(part.times) for part in ordered if len(part) > 1]
     step = float(np.median(np.concatenate(inside))) if inside else float(np.diff(times).min())
     ends = np.cumsum([len(part) for part in ordered])[:-1]

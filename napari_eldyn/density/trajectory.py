@@ -266,18 +266,32 @@ class DensityTrajectory:
     def _select(self, chosen: range) -> DensityTrajectory:
         if chosen.step < 0:
             raise ValueError("a trajectory runs forward in time: slice with a positive step")
-        rows = slice(chosen.start, chosen.stop, chosen.step)
+        return self._derived(SelectedFrames(SourceOf(self), chosen), chosen=chosen)
+
+    def _derived(
+        self,
+        frames: FrameSource,
+        *,
+        grid: PeriodicGrid | None = None,
+        chosen: range | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> DensityTrajectory:
+        """Return a trajectory of other frames, with all else as here, for `chosen` frames."""
+
+        def rows(array: Any) -> Any:
+            return array if chosen is None or array is None else Rows(array, chosen)
+
         return DensityTrajectory(
-            SelectedFrames(SourceOf(self), chosen),
-            self.grid,
-            self.times[rows],
+            frames,
+            self.grid if grid is None else grid,
+            rows(self.times),
             numbers=self.numbers,
-            positions=None if self._positions is None else Rows(self._positions, chosen),
-            velocities=None if self._velocities is None else Rows(self._velocities, chosen),
-            scalars={key: value[rows] for key, value in self.scalars.items()},
-            extra={key: Rows(value, chosen) for key, value in self.extra.items()},
+            positions=rows(self._positions),
+            velocities=rows(self._velocities),
+            scalars={name: rows(values) for name, values in self.scalars.items()},
+            extra={name: rows(values) for name, values in self.extra.items()},
             kind=self.kind,
-            provenance=self.provenance,
+            provenance={**self.provenance, **(provenance or {})},
             path=self.path,
         )
 
@@ -296,19 +310,21 @@ class DensityTrajectory:
         grid = self.grid.with_shape(shape)
         if grid.shape == self.grid.shape:
             return self
-        return DensityTrajectory(
+        return self._derived(
             ResampledFrames(SourceOf(self), grid.shape),
-            grid,
-            self.times,
-            numbers=self.numbers,
-            positions=self._positions,
-            velocities=self._velocities,
-            scalars=self.scalars,
-            extra=self.extra,
-            kind=self.kind,
-            provenance={**self.provenance, "resampled_from": list(self.grid.shape)},
-            path=self.path,
+            grid=grid,
+            provenance={"resampled_from": list(self.grid.shape)},
         )
+
+    def annotated(self, provenance: Mapping[str, Any]) -> DensityTrajectory:
+        """Return the same trajectory with entries added to its provenance.
+
+        Parameters
+        ----------
+        provenance : mapping
+            JSON values; entries of the same name are replaced.
+        """
+        return self._derived(SourceOf(self), provenance=provenance)
 
     def save(
         self,

@@ -51,8 +51,8 @@ def open_any(path: str | Path | Sequence[str | Path]) -> DensityTrajectory:
     Parameters
     ----------
     path : path-like, or sequence of path-like
-        A file or directory; or several that are parts of one trajectory. A directory that holds just one
-        trajectory opens that one.
+        A file or directory; or several that are parts of one trajectory. A directory that holds
+        just one trajectory opens that one.
 
     Raises
     ------

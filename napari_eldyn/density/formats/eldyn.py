@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from napari_eldyn.density.store_reader import open_store
@@ -13,8 +14,14 @@ NAME = ".eldyn store (directory)"
 
 
 def accepts(path: Path) -> bool:
-    """Whether a path is, or by its name should be, a store."""
-    return path.suffix == ".eldyn" or (path.is_dir() and (path / "zarr.json").is_file())
+    """Whether a path is a store, or should be one by its name."""
+    if path.suffix == ".eldyn":
+        return True
+    try:
+        metadata = json.loads((path / "zarr.json").read_text())
+        return bool(metadata["attributes"]["format"] == "eldyn")
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def open_eldyn(path: Path) -> DensityTrajectory:

@@ -216,7 +216,7 @@ def _check_alike(first: _Chunk, other: _Chunk) -> None:
             differences.append(f"shape of '{name}'")
     if differences:
         raise EldynError(
-            f"not of the same trajectory as {first.path.name}: {'; '.join(differences)}",
+            f"not of the same trajectory as {first.path}: {'; '.join(differences)}",
             path=other.path,
             remedy="Open each trajectory by itself.",
         )
