@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
@@ -63,10 +64,10 @@ class DistributionPlot(LivePlot):
         (self._reference,) = axes.plot(
             [], [], color=palette.reference, lw=1.1, label="reference", zorder=3
         )
-        (guide,) = axes.plot(
+        (self._guide,) = axes.plot(
             *_normal(self.edges[0], self.edges[-1]), color=palette.guide, ls=":", lw=1.0, zorder=2.5
         )
-        guide.set_label("normal N(0, 1)")
+        self._guide.set_label("normal N(0, 1)")
         styles = ["-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1.5, 1))]
         self._running: dict[str, Line2D] = {}
         for number, name in enumerate(generated):
@@ -80,6 +81,7 @@ class DistributionPlot(LivePlot):
             "reference": self._thin(palette.reference_frame),
             "generated": self._thin(palette.generated[0]),
         }
+        self._frames["generated"].set_label("this frame")
         axes.set_xlim(self.edges[0], self.edges[-1])
         axes.set_xlabel(r"normalised density $\tilde{\rho}$ (dimensionless)")
         axes.set_ylabel("probability density")
@@ -136,11 +138,24 @@ class DistributionPlot(LivePlot):
         else:
             self.axes.set_yscale("linear")
         self._fit(force=True)
+        if self.axes.get_legend() is not None:
+            self.legend()
 
-    def legend(self, **options: object) -> None:
-        """Name the lines inside the axes."""
-        handles, labels = self.axes.get_legend_handles_labels()
-        self.axes.legend(handles, labels, loc="upper left", **options)  # type: ignore[arg-type]
+    def legend(self, labels: Mapping[str, str] | None = None) -> None:
+        """Name the lines inside the axes.
+
+        Parameters
+        ----------
+        labels : mapping, optional
+            What to call the lines instead of "reference" and the names of the trajectories.
+        """
+        names = labels or {}
+        handles: list[Artist] = [self._reference, self._guide, *self._running.values()]
+        if self._live:
+            handles.append(self._frames["generated"])
+        texts = [names.get(str(h.get_label()), str(h.get_label())) for h in handles]
+        # Under the logarithm the curve fills the corners, and leaves room below.
+        self.axes.legend(handles, texts, loc="lower center" if self._log else "upper left")
         self._redraw_needed = True
 
     def _set(self, line: Line2D, key: str, density: ArrayLike | None) -> None:

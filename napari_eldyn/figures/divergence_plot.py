@@ -60,6 +60,16 @@ class DivergencePlot(LivePlot):
             _NOTHING, _NOTHING, color=palette.reference_fill, lw=0, zorder=0.5
         )
         self._band.set_label("single reference frames")
+        self._band_label = axes.text(
+            0.015,
+            1.0,
+            "single reference frames",
+            color=palette.muted,
+            transform=axes.get_yaxis_transform(),
+            size="small",
+            va="top",
+            visible=False,
+        )
         colours: dict[Level, str] = {
             "noise": palette.reference,
             "persistence": palette.persistence,
@@ -88,14 +98,14 @@ class DivergencePlot(LivePlot):
         (frame,) = axes.plot([], [], color=colour, lw=FRAME_WIDTH, label="each frame", zorder=3.5)
         (running,) = axes.plot([], [], color=colour, lw=MEAN_WIDTH, label="mean so far", zorder=4)
         self._cursor = self._add_changing(
-            axes.axvline(0.0, color=palette.text, lw=0.8, zorder=3, visible=False)
+            axes.axvline(0.0, color=palette.muted, lw=0.8, ls=(0, (2, 2)), zorder=3, visible=False)
         )
         self._frame, self._running = self._add_changing(frame), self._add_changing(running)
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(numticks=6))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(r"time $\tau$ (fs)")
-        axes.set_ylabel("sJSD (dimensionless)")
+        axes.set_ylabel("sJSD")
         self.set_levels({})
 
     def set_levels(
@@ -118,6 +128,8 @@ class DivergencePlot(LivePlot):
         low, high = frame_band or (_NOTHING, _NOTHING)
         self._band.set_y(low)
         self._band.set_height(high - low)
+        self._band_label.set_visible(frame_band is not None)
+        self._band_label.set_y(low)
         for level, line in self._lines.items():
             line.set_visible(level in self._levels)
             self._labels[level].set_visible(level in self._levels)
@@ -165,12 +177,6 @@ class DivergencePlot(LivePlot):
         if time is not None:
             self._cursor.set_xdata([time, time])
 
-    def legend(self, **options: object) -> None:
-        """Name the lines inside the axes."""
-        handles = [self._frame, self._running, self._band]
-        self.axes.legend(handles=handles, loc="upper left", **options)  # type: ignore[arg-type]
-        self._redraw_needed = True
-
     def _fit(self, times: FloatArray, values: FloatArray) -> None:
         first, last = float(times[0]), float(times[-1])
         if self._times is None:
@@ -202,7 +208,7 @@ class DivergencePlot(LivePlot):
             below = min([height - p for p in place.values() if p < height], default=height)
             label = self._labels[level]
             under = above < _LABEL_ROOM and below > above
-            label.set_va("top" if under else "bottom")
+            label.set_verticalalignment("top" if under else "bottom")
             label.set_y(self._levels[level] * 10 ** ((-0.012 if under else 0.012) * (high - low)))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.lines import Line2D
@@ -19,17 +20,18 @@ __all__ = ["CONVENTION_LABELS", "Convention", "StructureFactorPlot"]
 
 Convention = Literal["amplitude", "intensity"]
 
-#: Axis labels; both conventions are in electrons.
+#: What S(q) means in each convention; both are in electrons.
 CONVENTION_LABELS: dict[Convention, str] = {
-    "amplitude": r"$S(q) = \langle |F| \rangle$ (electrons)",
-    "intensity": r"$S(q) = \langle |F|^2 \rangle / N_\mathrm{e}$ (electrons)",
+    "amplitude": r"$S(q) = \langle |F| \rangle$",
+    "intensity": r"$S(q) = \langle |F|^2 \rangle / N_\mathrm{e}$",
 }
 
+_LARGEST_RATIO = 3.0
 _MARKERS = ("s", "^", "D", "v")
 
 
 class StructureFactorPlot(LivePlot):
-    """S(q) of generated trajectories over the reference, on a logarithmic axis.
+    """S(q) of generated trajectories over the reference.
 
     Every marker is one shell. Thick lines are means over frames, thin ones the frame being looked
     at; the band around the reference is its own sampling noise.
@@ -44,6 +46,9 @@ class StructureFactorPlot(LivePlot):
         Wave number of each shell, 1/Å.
     convention : {"amplitude", "intensity"}
         Mean of abs(F) as in the paper (eqs. S17-S18), or the usual mean of abs(F)² per electron.
+    relative : bool
+        Divide by the reference, on a linear axis, instead of S(q) itself on a logarithmic one.
+        S(q) falls by orders of magnitude; only the ratio shows differences of per cents.
     generated : sequence of str
         Names of the generated trajectories.
     live : bool
@@ -57,17 +62,26 @@ class StructureFactorPlot(LivePlot):
         q: ArrayLike,
         *,
         convention: Convention = "amplitude",
+        relative: bool = False,
         generated: Sequence[str] = ("generated",),
         live: bool = False,
     ) -> None:
         super().__init__(axes, palette, live=live)
         self.q: FloatArray = np.asarray(q, dtype=np.float64)
-        self._convention: Convention = convention
+        self.convention: Convention = convention
+        self.relative = relative
         self._range: tuple[float, float] | None = None
+        self._reference_values: FloatArray = np.full(len(self.q), np.nan)
         self._noise: PolyCollection | None = None
         size = 2.6 if len(self.q) <= 30 else 1.9
         (self._reference,) = axes.plot(
-            [], [], color=palette.reference, lw=1.1, marker="o", ms=size, label="reference"
+            [],
+            [],
+            color=palette.reference,
+            lw=1.1,
+            marker="None" if relative else "o",
+            ms=size,
+            label="reference",
         )
         self._reference.set_zorder(3)
         self._running: dict[str, Line2D] = {}
@@ -87,29 +101,16 @@ class StructureFactorPlot(LivePlot):
             "reference": self._thin(palette.reference_frame),
             "generated": self._thin(palette.generated[0]),
         }
-        axes.set_yscale("log", nonpositive="mask")
-        axes.yaxis.set_major_locator(LogLocator(numticks=6))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        self._frames["generated"].set_label("this frame")
         axes.set_xlim(0, 1.03 * self.q[-1])
         axes.set_xlabel(r"wave number $q$ (1/Å)")
-        axes.set_ylabel(CONVENTION_LABELS[convention])
-
-    @property
-    def convention(self) -> Convention:
-        """The convention the values are in."""
-        return self._convention
-
-    def set_convention(self, convention: Convention) -> None:
-        """Change the convention: clears all lines, the axis label follows."""
-        self._convention = convention
-        self._range = None
-        self._reference.set_data([], [])
-        self._replace_noise(None)
-        for name in self._running:
-            self.set_running(None, name)
-        self.set_frame()
-        self.axes.set_ylabel(CONVENTION_LABELS[convention])
-        self._redraw_needed = True
+        if relative:
+            axes.set_ylabel(r"$S(q)$ / reference")
+        else:
+            axes.set_yscale("log", nonpositive="mask")
+            axes.yaxis.set_major_locator(LogLocator(numticks=6))
+            axes.yaxis.set_minor_formatter(NullFormatter())
+            axes.set_ylabel(r"$S(q)$ (electrons)")
 
     def set_reference(
         self, values: ArrayLike, halves: tuple[ArrayLike, ArrayLike] | None = None
@@ -123,11 +124,12 @@ class StructureFactorPlot(LivePlot):
         halves : tuple of two array_like, shape (shells,), optional
             S(q) of the two halves of the reference, between which the noise band is drawn.
         """
-        reference = np.asarray(values, dtype=np.float64)
-        self._reference.set_data(self.q, reference)
+        self._reference_values = np.array(values, dtype=np.float64)
+        self._reference_values[self._reference_values <= 0] = np.nan
+        self._reference.set_data(self.q, self._shown(values))
         self._replace_noise(halves)
         self._range = None
-        self._fit(reference)
+        self._fit(self._shown(values))
         self._redraw_needed = True
 
     def set_running(self, values: ArrayLike | None, name: str = "generated") -> None:
@@ -155,10 +157,14 @@ class StructureFactorPlot(LivePlot):
         self._set(self._frames["generated"], generated)
         self._set(self._frames["reference"], reference)
 
-    def legend(self, **options: object) -> None:
-        """Name the lines inside the axes."""
-        handles, labels = self.axes.get_legend_handles_labels()
-        self.axes.legend(handles, labels, loc="upper right", **options)  # type: ignore[arg-type]
+    def legend(self, *, with_noise: bool = False) -> None:
+        """Name the lines inside the axes, and the noise band if it is wide enough to be seen."""
+        handles: list[Artist] = [self._reference, *self._running.values()]
+        if with_noise and self._noise is not None:
+            handles.insert(1, self._noise)
+        if self._live:
+            handles.append(self._frames["generated"])
+        self.axes.legend(handles=handles, loc="upper right")
         self._redraw_needed = True
 
     def _thin(self, colour: str) -> Line2D:
@@ -169,9 +175,13 @@ class StructureFactorPlot(LivePlot):
         if values is None:
             line.set_data([], [])
             return
+        shown = self._shown(values)
+        line.set_data(self.q, shown)
+        self._fit(shown)
+
+    def _shown(self, values: ArrayLike) -> FloatArray:
         array = np.asarray(values, dtype=np.float64)
-        line.set_data(self.q, array)
-        self._fit(array)
+        return array / self._reference_values if self.relative else array
 
     def _replace_noise(self, halves: tuple[ArrayLike, ArrayLike] | None) -> None:
         if self._noise is not None:
@@ -179,7 +189,7 @@ class StructureFactorPlot(LivePlot):
             self._noise = None
         if halves is None:
             return
-        first, second = (np.asarray(half, dtype=np.float64) for half in halves)
+        first, second = (self._shown(half) for half in halves)
         self._noise = self.axes.fill_between(
             self.q,
             np.minimum(first, second),
@@ -187,19 +197,24 @@ class StructureFactorPlot(LivePlot):
             color=self.palette.reference_fill,
             lw=0,
             zorder=1,
-            label="reference, half against half",
+            label="reference noise",
         )
 
     def _fit(self, values: FloatArray) -> None:
         """Widen the axis to take in values; it shrinks only with a new reference."""
-        positive = values[values > 0]
-        if positive.size == 0:
+        usable = values[np.isfinite(values) & ((values > 0) | self.relative)]
+        if usable.size == 0:
             return
-        low, high = float(positive.min()), float(positive.max())
+        low, high = float(usable.min()), float(usable.max())
+        if self.relative:
+            low, high = min(low, 0.9), max(high, 1.1)
         if self._range is not None:
             if low >= self._range[0] and high <= self._range[1]:
                 return
             low, high = min(low, self._range[0]), max(high, self._range[1])
-        self._range = (low / 1.6, high * 1.6)
+        # A shell where S(q) almost vanishes must not press the others flat.
+        high = min(high, _LARGEST_RATIO) if self.relative else high
+        room = 0.15 * (high - low)
+        self._range = (low - room, high + room) if self.relative else (low / 1.6, high * 1.6)
         self.axes.set_ylim(*self._range)
         self._redraw_needed = True

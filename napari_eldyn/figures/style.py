@@ -51,6 +51,8 @@ class Palette:
         The normal distribution that guides the eye.
     persistence, mean_field : str
         The two naive predictions used as reference levels.
+    warning : str
+        Numbers that need attention.
     """
 
     background: str
@@ -64,6 +66,7 @@ class Palette:
     guide: str
     persistence: str
     mean_field: str
+    warning: str
 
     @property
     def is_dark(self) -> bool:
@@ -80,9 +83,10 @@ LIGHT = Palette(
     reference_fill="#d0d3d8",
     reference_frame="#6b7280",
     generated=("#d55e00", "#0072b2", "#009e73", "#b5568e"),
-    guide="#0072b2",
+    guide="#5c5c5c",
     persistence="#007a59",
     mean_field="#a0437c",
+    warning="#b3261e",
 )
 
 DARK = Palette(
@@ -94,9 +98,10 @@ DARK = Palette(
     reference_fill="#4b515e",
     reference_frame="#9aa3b2",
     generated=("#ff8f3f", "#56b4e9", "#2fc79b", "#e39ac4"),
-    guide="#6fbdf0",
+    guide="#b9c0cc",
     persistence="#35cfa3",
     mean_field="#e79ccb",
+    warning="#ffd24a",
 )
 
 
@@ -120,7 +125,7 @@ def palette_on(background: str, text: str) -> Palette:
         text=to_hex(text),
         muted=_mix(text, background, 0.35),
         grid=_mix(text, background, 0.88),
-        reference_fill=_mix(text, background, 0.76),
+        reference_fill=_mix(text, background, 0.8),
     )
 
 
@@ -141,7 +146,7 @@ def context(palette: Palette, *, size: float = 8.0) -> AbstractContextManager[No
         ``fonttype`` 42) and SVG. The font is the one that comes with matplotlib, so that a figure
         is the same on every machine.
     """
-    settings: dict[str, Any] = {
+    settings: dict[Any, Any] = {
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans"],
         "font.size": size,
