@@ -62,5 +62,7 @@ def add_noise(schedule: NoiseSchedule, z_0: Tensor, t: Tensor, noise: Tensor) ->
     Tensor
         Noisy latents, (B, D).
     """
-    signal = schedule.alphas_cumprod.to(z_0.device)[t][:, None]
-    return signal.sqrt().to(z_0.dtype) * z_0 + (1.0 - signal).sqrt().to(z_0.dtype) * noise
+    signal = schedule.alphas_cumprod
+    scale = signal.sqrt().to(z_0)[t, None]
+    spread = (1.0 - signal).sqrt().to(z_0)[t, None]
+    return scale * z_0 + spread * noise
