@@ -160,7 +160,8 @@ def _config_lines(values: Mapping[str, Any], prefix: str = "") -> Iterable[Line]
         if isinstance(value, Mapping):
             yield from _config_lines(value, f"{prefix}{name} · ")
         else:
-            yield f"{prefix}{name}", value if isinstance(value, str) else json.dumps(value)
+            text = value if isinstance(value, str) else json.dumps(value)
+            yield f"{prefix}{name}", f"{text} Å" if name == "cell" else text
 
 
 def _size(path: Path) -> str:
