@@ -137,7 +137,7 @@ class Emulator:
         EldynError
             If grid, cell, kind of density or time step do not fit.
         """
-        self._check_grid(trajectory)
+        self.check_grid(trajectory)
         kinds = {self.config.density_kind, trajectory.kind}
         if len(kinds) == 2 and "unknown" not in kinds:
             raise EldynError(
@@ -157,7 +157,14 @@ class Emulator:
             )
         return nearest
 
-    def _check_grid(self, trajectory: DensityTrajectory) -> None:
+    def check_grid(self, trajectory: DensityTrajectory) -> None:
+        """Check that a trajectory lies on the model's grid, in the model's cell.
+
+        Raises
+        ------
+        EldynError
+            Naming both grids or cells.
+        """
         if trajectory.grid.shape != self.grid.shape:
             points = " ".join(map(str, self.grid.shape))
             raise EldynError(
@@ -196,14 +203,15 @@ class Emulator:
             If the trajectory does not fit the model, has no such frame, or the frame holds NaN.
         """
         self.check_compatible(trajectory)
-        return self.encode_states(start_state(trajectory, frame, self.normalisation).state[None])[0]
+        start = start_state(trajectory, frame, self.normalisation)
+        latent: FloatArray = self.encode_states(start.state[None])[0]
+        return latent
 
     def encode_states(self, states: FloatArray) -> FloatArray:
         """Encode normalised states (B, 2, nx, ny, nz) to normalised latents (B, D)."""
         self._check_shape(states, ("B", 2, *self.grid.shape), "states")
         with torch.inference_mode():
-            latents = self.networks.encode(self._tensor(states))
-            return latents.cpu().numpy()
+            return _array(self.networks.encode(self._tensor(states)))
 
     def decode(self, latents: FloatArray) -> FloatArray:
         """Decode latents to densities.
@@ -236,7 +244,7 @@ class Emulator:
         """Decode normalised latents (B, D) to normalised states (B, 2, nx, ny, nz)."""
         self._check_shape(latents, ("B", self.latent_dim), "latents")
         with torch.inference_mode():
-            return self.networks.decode(self._tensor(latents)).cpu().numpy()
+            return _array(self.networks.decode(self._tensor(latents)))
 
     def step(
         self,
@@ -281,10 +289,10 @@ class Emulator:
                 self._tensor(draws),
                 callback,
             )
-            return following.cpu().numpy().reshape(np.shape(latents))
+            return _array(following).reshape(np.shape(latents))
 
     def _tensor(self, values: FloatArray) -> torch.Tensor:
-        return torch.as_tensor(np.ascontiguousarray(values, dtype=np.float32)).to(self.device)
+        return torch.tensor(np.asarray(values, dtype=np.float32), device=self.device)
 
     def _check_shape(self, values: FloatArray, expected: tuple[int | str, ...], what: str) -> None:
         shape = np.shape(values)
@@ -295,6 +303,11 @@ class Emulator:
         if not fits:
             wanted = ", ".join(map(str, expected))
             raise EldynError(f"the {what} have the shape {shape}, the model takes ({wanted})")
+
+
+def _array(tensor: torch.Tensor) -> FloatArray:
+    array: FloatArray = tensor.cpu().numpy()
+    return array
 
 
 def _times(shape: tuple[int, ...]) -> str:
