@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,47 @@ class JoinedFrames:
         return self._parts[part].read(index - start)
 
 
-class Rows:
+class _LazyRows(ABC):
+    """A per-frame array that reads the rows it is indexed by."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the whole array."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+
+    @abstractmethod
+    def _row(self, index: int) -> npt.NDArray[Any]: ...
+
+    @abstractmethod
+    def _rows(self, chosen: range) -> npt.NDArray[Any]: ...
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: int | slice | tuple[Any, ...]) -> npt.NDArray[Any]:
+        if isinstance(index, tuple):
+            first, *others = index
+            lead = [slice(None)] if isinstance(first, slice) else []
+            return np.asarray(self[first][(*lead, *others)])
+        if not isinstance(index, slice):
+            return self._row(range(len(self))[index])
+        chosen = range(len(self))[index]
+        if not len(chosen):
+            return np.empty((0, *self.shape[1:]), dtype=self.dtype)
+        return self._rows(chosen)
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        return np.asarray(self[:], dtype=dtype)
+
+
+class Rows(_LazyRows):
     """Some rows of an array-like, read when indexed.
 
     Parameters
@@ -125,30 +166,21 @@ class Rows:
         dtype: np.dtype[Any] = np.dtype(self._array.dtype)
         return dtype
 
-    def __len__(self) -> int:
-        return len(self._chosen)
-
-    def __getitem__(self, index: int | slice) -> npt.NDArray[Any]:
-        if isinstance(index, slice):
-            rows = self._chosen[index]
-            if not len(rows):
-                return np.empty((0, *self.shape[1:]), dtype=self.dtype)
-            # zarr slices forwards only.
-            ordered = rows if rows.step > 0 else rows[::-1]
-            values = np.asarray(self._array[ordered.start : ordered.stop : ordered.step])
-            return values if rows.step > 0 else values[::-1]
+    def _row(self, index: int) -> npt.NDArray[Any]:
         return np.asarray(self._array[self._chosen[index]])
 
-    def __array__(
-        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
-    ) -> npt.NDArray[Any]:
-        return np.asarray(self[:], dtype=dtype)
+    def _rows(self, chosen: range) -> npt.NDArray[Any]:
+        if chosen.step < 0:
+            # zarr slices forwards only.
+            return self._rows(chosen[::-1])[::-1]
+        rows = self._chosen[chosen.start : chosen.stop : chosen.step]
+        return np.asarray(self._array[rows.start : rows.stop : rows.step])
 
 
-class JoinedRows:
+class JoinedRows(_LazyRows):
     """Per-frame arrays of several sources, one after the other, read when indexed."""
 
-    def __init__(self, parts: list[Any]) -> None:
+    def __init__(self, parts: Sequence[Any]) -> None:
         self._parts = parts
         self._ends = np.cumsum([part.shape[0] for part in parts])
 
@@ -163,23 +195,10 @@ class JoinedRows:
         dtype: np.dtype[Any] = np.dtype(self._parts[0].dtype)
         return dtype
 
-    def __len__(self) -> int:
-        return int(self._ends[-1])
-
-    def __getitem__(self, index: int | slice) -> npt.NDArray[Any]:
-        if isinstance(index, slice):
-            rows = range(len(self))[index]
-            if not len(rows):
-                return np.empty((0, *self.shape[1:]), dtype=self.dtype)
-            return np.stack([self._row(row) for row in rows])
-        return self._row(range(len(self))[index])
-
     def _row(self, index: int) -> npt.NDArray[Any]:
         part = int(np.searchsorted(self._ends, index, side="right"))
         start = int(self._ends[part - 1]) if part else 0
         return np.asarray(self._parts[part][index - start])
 
-    def __array__(
-        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
-    ) -> npt.NDArray[Any]:
-        return np.concatenate([np.asarray(part) for part in self._parts]).astype(dtype, copy=False)
+    def _rows(self, chosen: range) -> npt.NDArray[Any]:
+        return np.stack([self._row(index) for index in chosen])

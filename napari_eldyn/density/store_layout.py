@@ -29,6 +29,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import zarr
+from pydantic import Field
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from napari_eldyn.config import StrictModel, parse_config
@@ -68,7 +69,7 @@ class StoreHeader(StrictModel):
 
     format: Literal["eldyn"]
     version: Literal[1]
-    n_frames: int
+    n_frames: int = Field(ge=0)
     kind: DensityKind
     encoding: EncodingHeader
     units: dict[str, str]
@@ -141,9 +142,9 @@ def build(
     _create_density(group, grid, encoding, frames_per_shard)
     for name, (shape, dtype) in rows.items():
         create_rows(group, name, shape, np.dtype(dtype))
-    group.create_array("cell", data=np.array(grid.cell), compressors=None, filters=None)
+    group.create_array("cell", data=np.array(grid.cell), compressors=[Crc32cCodec()])
     if numbers is not None:
-        group.create_array("numbers", data=numbers, chunks=numbers.shape)
+        group.create_array("numbers", data=numbers, compressors=[Crc32cCodec()])
 
 
 def _create_density(

@@ -28,7 +28,9 @@ def build_trajectory(
         "kind": "pseudo",
         "provenance": {"code": "made up", "settings": {"cutoff_ev": 280}},
     }
-    return DensityTrajectory.from_array(density, grid, 10.0 + 4.0 * np.arange(n), **complete | fields)
+    return DensityTrajectory.from_array(
+        density, grid, 10.0 + 4.0 * np.arange(n), **complete | fields
+    )
 
 
 @pytest.fixture

@@ -24,7 +24,10 @@ CELLS = {
     "cubic, oblique axes": (np.array([[A, 0, 0], [3 * A, A, 0], [2 * A, -A, A]]), 48),
     "cubic, rotated": (np.eye(3) @ np.linalg.qr(np.arange(9).reshape(3, 3) + np.eye(3))[0] * A, 48),
     "hexagonal, 120°": (HEXAGONAL, 24),
-    "hexagonal, 60°": (HEXAGONAL * np.array([[1], [1], [1]]) + [[0] * 3, HEXAGONAL[0], [0] * 3], 24),
+    "hexagonal, 60°": (
+        HEXAGONAL * np.array([[1], [1], [1]]) + [[0] * 3, HEXAGONAL[0], [0] * 3],
+        24,
+    ),
     "tetragonal": (np.diag([3.0, 3.0, 4.0]), 16),
     "rhombohedral": (rhombohedral(75.0), 12),
     "orthorhombic P": (np.diag([3.0, 4.0, 5.0]), 8),
