@@ -12,7 +12,8 @@ from __future__ import annotations
 import threading
 import zipfile
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,43 +119,67 @@ class _Chunk:
 
 
 def _read_chunk(path: Path) -> _Chunk:
-    try:
-        with np.load(path) as archive, zipfile.ZipFile(path) as raw:
-            missing = [name for name in REQUIRED if name not in archive]
-            if missing:
-                raise EldynError(
-                    f"this npz file is not a chunk of a density trajectory: "
-                    f"no array {', '.join(missing)}",
-                    path=path,
-                    remedy=f"A chunk holds {', '.join(REQUIRED)}.",
-                )
-            shapes = {name: _header_shape(raw, name) for name in archive.files}
-            low, high = (float(value) for value in archive["lnrho_range"])
-            chunk = _Chunk(
+    with _archive(path) as archive:
+        headers = {name.removesuffix(".npy"): _header(archive, name) for name in archive.namelist()}
+        missing = [name for name in REQUIRED if name not in headers]
+        if missing:
+            raise EldynError(
+                "this npz file is not a chunk of a density trajectory: "
+                f"no array {', '.join(missing)}",
                 path=path,
-                grid=PeriodicGrid(archive["cell"], shapes["lnrho"][1:]),
-                numbers=archive["numbers"].astype(np.int64),
-                timestep=float(archive["timestep_fs"]),
-                index=np.atleast_1d(archive["frame"]).astype(np.int64),
-                limits=(low, high),
-                scalars={
-                    name: archive[name].astype(np.float64) for name in SCALARS if name in archive
-                },
-                shapes=shapes,
+                remedy=f"A chunk holds {', '.join(REQUIRED)}.",
             )
+        small = {
+            name: _array(archive, name) for name in (*REQUIRED[1:], *SCALARS) if name in headers
+        }
+    _check_headers(headers, path)
+    try:
+        grid = PeriodicGrid(small["cell"], headers["lnrho"][0][1:])
+    except EldynError as error:
+        raise EldynError(error.problem, path=path) from error
+    chunk = _Chunk(
+        path=path,
+        grid=grid,
+        numbers=small["numbers"].astype(np.int64),
+        timestep=float(small["timestep_fs"]),
+        index=small["frame"].astype(np.int64),
+        limits=(float(small["lnrho_range"][0]), float(small["lnrho_range"][1])),
+        scalars={name: small[name].astype(np.float64) for name in SCALARS if name in small},
+        shapes={name: shape for name, (shape, _) in headers.items()},
+    )
+    _check_values(chunk)
+    return chunk
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an npz file; whatever a damaged one raises names the file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
     except EldynError:
         raise
     except FileNotFoundError as error:
         raise EldynError("there is no such file", path=path) from error
     except Exception as error:
+        # zipfile, zlib and numpy raise many types for damaged bytes.
         raise _damaged(path, error) from error
-    _check_chunk(chunk)
-    return chunk
 
 
-def _header_shape(raw: zipfile.ZipFile, name: str) -> tuple[int, ...]:
-    """Read the shape of an array in the archive from its header, and nothing more."""
-    with raw.open(f"{name}.npy") as member:
+def _array(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
+    with archive.open(f"{name}.npy") as member:
+        values: npt.NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+        # Reading to the end makes zipfile compare the checksum.
+        member.read()
+    return values
+
+
+Header = tuple[tuple[int, ...], np.dtype[Any]]
+
+
+def _header(archive: zipfile.ZipFile, member_name: str) -> Header:
+    """Read shape and type of an array in the archive, and nothing more of it."""
+    with archive.open(member_name) as member:
         version = np.lib.format.read_magic(member)
         read = (
             np.lib.format.read_array_header_1_0
@@ -163,12 +188,12 @@ def _header_shape(raw: zipfile.ZipFile, name: str) -> tuple[int, ...]:
         )
         shape, _, dtype = read(member)
     if dtype.hasobject:
-        raise ValueError(f"array '{name}' holds pickled Python objects, which are never loaded")
-    return tuple(int(n) for n in shape)
+        raise ValueError("Object arrays are pickled")
+    return tuple(int(n) for n in shape), dtype
 
 
 def _damaged(path: Path, error: Exception) -> EldynError:
-    if "pickle" in str(error).lower():
+    if "pickle" in str(error).lower() or _starts_like_a_pickle(path):
         return EldynError(
             "the file holds pickled Python objects, which are never loaded: they could run code",
             path=path,
@@ -181,21 +206,52 @@ def _damaged(path: Path, error: Exception) -> EldynError:
     )
 
 
-def _check_chunk(chunk: _Chunk) -> None:
-    n, atoms = len(chunk.index), len(chunk.numbers)
-    expected: dict[str, tuple[int, ...]] = {"lnrho": (n, *chunk.grid.shape)}
-    expected.update(dict.fromkeys(("positions", "velocities"), (n, atoms, 3)))
-    expected.update(dict.fromkeys(SCALARS, (n,)))
-    for name, shape in expected.items():
-        if name in chunk.shapes and chunk.shapes[name] != shape:
+def _starts_like_a_pickle(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(1) == b"\x80"
+    except OSError:
+        return False
+
+
+def _check_headers(headers: dict[str, Header], path: Path) -> None:
+    n = headers["frame"][0][0] if headers["frame"][0] else -1
+    atoms = headers["numbers"][0][0] if headers["numbers"][0] else -1
+    expected: dict[str, tuple[str, tuple[int | None, ...]]] = {
+        "frame": ("iu", (n,)),
+        "numbers": ("iu", (atoms,)),
+        "lnrho": ("u", (n, None, None, None)),
+        "lnrho_range": ("f", (2,)),
+        "cell": ("fiu", (3, 3)),
+        "timestep_fs": ("fiu", ()),
+        "positions": ("f", (n, atoms, 3)),
+        "velocities": ("f", (n, atoms, 3)),
+        **dict.fromkeys(SCALARS, ("fiu", (n,))),
+        **dict.fromkeys(EXTRA, ("f", (n, atoms, None))),
+    }
+    for name, (kinds, shape) in expected.items():
+        if name not in headers:
+            continue
+        found, dtype = headers[name]
+        fits = len(found) == len(shape) and all(
+            wanted in (None, size) for size, wanted in zip(found, shape, strict=True)
+        )
+        if not fits or dtype.kind not in kinds:
+            wanted = ", ".join("any" if size is None else str(size) for size in shape)
             raise EldynError(
-                f"array '{name}' has shape {chunk.shapes[name]}, not {shape}", path=chunk.path
+                f"array '{name}' is {found} of {dtype}, where ({wanted}) is expected", path=path
             )
     if n == 0:
-        raise EldynError("the file holds no frames", path=chunk.path)
-    if not chunk.timestep > 0.0:
+        raise EldynError("the file holds no frames", path=path)
+    if headers["lnrho"][1] != np.uint16:
+        raise EldynError(f"array 'lnrho' is {headers['lnrho'][1]}, not uint16", path=path)
+
+
+def _check_values(chunk: _Chunk) -> None:
+    if not (chunk.timestep > 0.0 and np.isfinite(chunk.timestep)):
         raise EldynError(f"the time step is {chunk.timestep:g} fs", path=chunk.path)
-    if not chunk.limits[1] >= chunk.limits[0]:
+    low, high = chunk.limits
+    if not (high >= low and np.isfinite(high - low)):
         raise EldynError(f"lnrho_range {chunk.limits} is not a range", path=chunk.path)
 
 
@@ -311,12 +367,8 @@ class _ChunkRows:
 
 
 def _load(chunk: _Chunk, name: str) -> npt.NDArray[Any]:
-    try:
-        with np.load(chunk.path) as archive:
-            values: npt.NDArray[Any] = archive[name]
-    except Exception as error:
-        raise _damaged(chunk.path, error) from error
-    return values
+    with _archive(chunk.path) as archive:
+        return _array(archive, name)
 
 
 def _rows(chunks: list[_Chunk], name: str, factor: float) -> JoinedRows | None:
