@@ -1,0 +1,85 @@
+"""The ``eldyn-train`` command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_eldyn.exceptions import EldynError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="eldyn-train",
+    help="Train emulators of electron-density dynamics. Lengths in Å, times in fs, densities in "
+    "electrons/Å³.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """Keep ``fit`` a subcommand."""
+
+
+@app.command()
+def fit(
+    recipe: Annotated[str, typer.Argument(help="A TOML file, or the name of a shipped recipe.")],
+    data: Annotated[Path, typer.Option(help="Density trajectory to learn from, any format.")],
+    out: Annotated[Path, typer.Option(help="Run directory; an existing run is resumed.")],
+    frames: Annotated[
+        str | None, typer.Option(help="Training frames A:B[:S] instead of the recipe's.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    checkpoint_minutes: Annotated[
+        float, typer.Option(min=0.0, help="Wall time between checkpoints, in minutes.")
+    ] = 5.0,
+) -> None:
+    """Train a model; the result is OUT/model.safetensors.
+
+    Ctrl-C or SIGTERM saves a checkpoint and stops; the same command goes on from there. Losses
+    of every step are in OUT/log.jsonl, one JSON object per line.
+    """
+    from eldyn_training.engine import fit as run_fit
+    from eldyn_training.recipe import Recipe, load_recipe
+    from napari_eldyn.config import parse_config
+    from napari_eldyn.density import DensityTrajectory
+
+    chosen = load_recipe(recipe)
+    if frames is not None:
+        values = chosen.model_dump()
+        values["data"]["frames"] = frames
+        chosen = parse_config(Recipe, values)
+    result = run_fit(
+        chosen,
+        DensityTrajectory.open(data),
+        out,
+        device=device,
+        checkpoint_minutes=checkpoint_minutes,
+    )
+    if not result.finished:
+        print(
+            f"stopped after step {result.step} of {chosen.total_steps}; the same command goes on",
+            file=sys.stderr,
+        )
+        raise typer.Exit(128 + result.signal)
+    for name, value in result.scores.items():
+        print(f"{name:12s} {value:.4g}  (training states, averaged weights)")
+    print(result.model)
+
+
+def main() -> None:
+    """Run the command line; errors that users can act on end in one message and exit code 1."""
+    try:
+        app()
+    except EldynError as error:
+        print(f"eldyn-train: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("eldyn-train: interrupted", file=sys.stderr)
+        sys.exit(130)

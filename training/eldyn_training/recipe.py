@@ -1,0 +1,223 @@
+"""Recipes: everything that decides a training run except the data, as one TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from napari_eldyn.config import StrictModel, parse_config
+from napari_eldyn.emulator.config import (
+    AutoencoderConfig,
+    DenoiserConfig,
+    PositiveInt,
+    ScheduleConfig,
+)
+from napari_eldyn.exceptions import EldynError
+
+__all__ = [
+    "DataRecipe",
+    "ModelRecipe",
+    "ObjectiveRecipe",
+    "Recipe",
+    "RefinementRecipe",
+    "TrainingRecipe",
+    "load_recipe",
+    "parse_frames",
+    "shipped_recipes",
+]
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class DataRecipe(StrictModel):
+    """Which frames, on which grid, and which transitions between them."""
+
+    grid: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
+    """Points along the cell vectors; data on another grid are Fourier-resampled. Without it the
+    grid of the data is used."""
+    frames: str = ":"
+    """Training frames as A:B or A:B:S, counted as Python slices are."""
+    stride: PositiveInt = 1
+    """Frames from a state to the next generated one: Δτ = stride × time step of the data."""
+    time_reversal: bool = False
+    """Also learn every transition backwards, with the sign of the density rate changed: an exact
+    symmetry of the equilibrium ensemble."""
+    reflect_ends: bool = False
+    """Where a trajectory ends, continue into its time reverse, so that every state has a
+    successor. Reversing all velocities keeps the equilibrium distribution (as in generalised
+    hybrid Monte Carlo), but the reversal itself is no physical event. Needs time_reversal."""
+
+    @field_validator("frames")
+    @classmethod
+    def _frames_are_a_slice(cls, value: str) -> str:
+        parse_frames(value)
+        return value
+
+    @model_validator(mode="after")
+    def _reflection_needs_reversal(self) -> Self:
+        if self.reflect_ends and not self.time_reversal:
+            raise ValueError("reflect_ends needs time_reversal = true")
+        return self
+
+
+class ModelRecipe(StrictModel):
+    """The networks; see :mod:`napari_eldyn.emulator.config`."""
+
+    family: Literal["pooled"] = "pooled"
+    autoencoder: AutoencoderConfig = AutoencoderConfig()
+    denoiser: DenoiserConfig = DenoiserConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+
+
+class ObjectiveRecipe(StrictModel):
+    """L = L_AE + λ1 L_LDM + λ2 L_sJSD (S15)."""
+
+    denoising_weight: NonNegative = 0.1
+    """λ1."""
+    sjsd_weight: NonNegative = 10.0
+    """λ2."""
+    sjsd_scale: Literal["constant", "per_bin"] = "constant"
+    """Z of (S14): the scalar ½ ln 2 of the cited source, or one value per bin."""
+    sjsd_epsilon: Positive = 1e-6
+    """Regulariser of the per_bin scale."""
+    histogram_bins: Annotated[int, Field(ge=2)] = 128
+    histogram_range: tuple[float, float] | None = None
+    """First and last bin centre of the normalised density; without it, the range of the data."""
+    histogram_width: Positive = 1.0
+    """Standard deviation of the Gaussian kernel, in bins."""
+    histogram_over: Literal["frame", "batch"] = "frame"
+    """One histogram per frame, or one of the whole batch."""
+    denoising_reaches_encoder: bool = False
+    """Let the gradient of L_LDM into the encoder; it tends to collapse the latents."""
+    noise_draws: PositiveInt = 1
+    """Diffusion steps and noises drawn per transition and training step: the same expectation
+    with less variance."""
+    context_noise: NonNegative = 0.0
+    """Standard deviation of Gaussian noise on the condition, in units of the normalised latents;
+    teaches the denoiser to return from slightly wrong latents."""
+
+    @field_validator("histogram_range")
+    @classmethod
+    def _range_increases(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not value[0] < value[1]:
+            raise ValueError(f"histogram_range {value} must increase")
+        return value
+
+
+class TrainingRecipe(StrictModel):
+    """Joint training of all networks."""
+
+    steps: PositiveInt
+    batch_size: PositiveInt = 8
+    """Transitions per step; each brings two states to reconstruct. With time reversal half of
+    them are the others run backwards: gradients that do not depend on the direction of time
+    then cancel in the rate, which is otherwise learned late."""
+    learning_rate: Positive = 1e-3
+    warmup_steps: Annotated[int, Field(ge=0)] = 200
+    """Steps over which the learning rate rises from zero; it falls as a cosine after that."""
+    final_learning_rate: Fraction = 0.01
+    """At the last step, as a fraction of learning_rate."""
+    betas: tuple[Fraction, Fraction] = (0.9, 0.99)
+    """Of AdamW."""
+    weight_decay: NonNegative = 1e-4
+    gradient_clip: Positive = 1.0
+    """Largest norm of the gradient."""
+    ema_decay: Fraction = 0.999
+    """Of the moving average of the weights, which is what the model file holds."""
+    latent_momentum: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """Share of the newest batch in the running mean and variance of the latents."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the convolutions; weights, losses and the denoiser stay in float32."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+
+class RefinementRecipe(StrictModel):
+    """After joint training: the denoiser alone, on the latents of the finished encoder."""
+
+    steps: Annotated[int, Field(ge=0)] = 0
+    batch_size: PositiveInt = 64
+    """Transitions per step."""
+    learning_rate: Positive = 1e-3
+
+
+class Recipe(StrictModel):
+    """A training run."""
+
+    data: DataRecipe = DataRecipe()
+    model: ModelRecipe = ModelRecipe()
+    objective: ObjectiveRecipe = ObjectiveRecipe()
+    training: TrainingRecipe
+    refinement: RefinementRecipe = RefinementRecipe()
+
+    @model_validator(mode="after")
+    def _reversed_batches_are_even(self) -> Self:
+        if self.data.time_reversal and self.training.batch_size % 2:
+            raise ValueError("training.batch_size must be even with data.time_reversal")
+        return self
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of joint training and refinement together."""
+        return self.training.steps + self.refinement.steps
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Return the recipes that come with the package, by name."""
+    inside = Path(str(files("eldyn_training"))) / "recipes"
+    beside = Path(str(files("eldyn_training"))).parent / "recipes"  # in a checkout
+    directory = inside if inside.is_dir() else beside
+    return {path.stem: path for path in sorted(directory.glob("*.toml"))}
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    name : path-like
+        A TOML file, or the name of a shipped recipe such as ``paper``.
+
+    Raises
+    ------
+    EldynError
+        If there is no such recipe, the file is not TOML, or a key is unknown or of a wrong type.
+    """
+    path = Path(name)
+    if not path.is_file():
+        shipped = shipped_recipes()
+        if str(name) not in shipped:
+            raise EldynError(
+                "no such recipe file",
+                path=path,
+                remedy=f"Give a TOML file, or one of {', '.join(shipped)}.",
+            )
+        path = shipped[str(name)]
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise EldynError(f"not a TOML file ({error})", path=path) from error
+    return parse_config(Recipe, values, path=path)
+
+
+def parse_frames(text: str) -> slice:
+    """Read ``A:B`` or ``A:B:S`` as a slice that runs forward in time.
+
+    Raises
+    ------
+    ValueError
+        If the text is no such slice.
+    """
+    parts = text.split(":")
+    try:
+        numbers = [int(part) if part.strip() else None for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (2, 3) or (len(numbers) == 3 and (numbers[2] or 1) < 1):
+        raise ValueError(f"frames '{text}' is not A:B or A:B:S with S ≥ 1")
+    return slice(*numbers)

@@ -1,0 +1,173 @@
+"""The directory of a training run: what is trained, the log, and checkpoints to resume from."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from eldyn_training.dataset import Dataset
+from eldyn_training.recipe import Recipe
+from napari_eldyn.density.files import acquire, partial_path, writing
+from napari_eldyn.exceptions import EldynError
+
+__all__ = ["RunDirectory"]
+
+_IDENTITY = "run.json"
+_CHECKPOINT = "checkpoint.safetensors"
+_LOG = "log.jsonl"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A run on disk: ``run.json``, ``log.jsonl``, ``checkpoint.safetensors``, the model.
+
+    Open it with :meth:`claim`, which refuses the directory of another run.
+    """
+
+    path: Path
+    lock: int
+
+    @classmethod
+    def claim(cls, path: Path, recipe: Recipe, dataset: Dataset) -> RunDirectory:
+        """Make the directory, or take up a run of the same recipe and data.
+
+        Raises
+        ------
+        EldynError
+            If it holds another run, other files, or another process is training in it.
+        """
+        identity = {"recipe": recipe.model_dump(mode="json"), "data_sha256": dataset.fingerprint}
+        with writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        lock = acquire(path)
+        try:
+            _check_identity(path, identity)
+            with writing(path / _IDENTITY):
+                _write_whole(path / _IDENTITY, json.dumps(identity, indent=1).encode())
+        except EldynError:
+            os.close(lock)
+            raise
+        return cls(path, lock)
+
+    def close(self) -> None:
+        """Let other processes use the directory."""
+        os.close(self.lock)
+
+    @property
+    def model(self) -> Path:
+        """Where the trained model is written."""
+        return self.path / "model.safetensors"
+
+    def save(self, step: int, tensors: Mapping[str, Tensor], extra: Mapping[str, Any]) -> None:
+        """Write a checkpoint, whole or not at all; the one before stays until then."""
+        path = self.path / _CHECKPOINT
+        values = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        metadata = {"step": str(step), "extra": json.dumps(dict(extra))}
+        with writing(path):
+            _write_whole(path, safetensors.torch.save(values, metadata))
+
+    def load(self) -> tuple[int, dict[str, Tensor], dict[str, Any]] | None:
+        """Return step, tensors and extra values of the checkpoint, or None if there is none.
+
+        Raises
+        ------
+        EldynError
+            If the checkpoint is damaged.
+        """
+        path = self.path / _CHECKPOINT
+        if not path.exists():
+            return None
+        try:
+            with safetensors.safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return int(metadata["step"]), tensors, json.loads(metadata["extra"])
+        except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
+            raise EldynError(
+                f"the checkpoint is damaged ({error})",
+                path=path,
+                remedy="Delete it to train from the start.",
+            ) from error
+
+    def log(self, entry: Mapping[str, Any]) -> None:
+        """Append one line to the log."""
+        path = self.path / _LOG
+        with writing(path), path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dict(entry)) + "\n")
+
+    def rewind_log(self, step: int) -> None:
+        """Drop log lines after a step, as a run resumed there writes them again."""
+        path = self.path / _LOG
+        if not path.exists():
+            return
+        kept = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line)
+            except (json.JSONDecodeError, KeyError, TypeError):
+                continue  # the line a killed process did not finish
+        with writing(path):
+            _write_whole(path, "".join(f"{line}\n" for line in kept).encode())
+
+
+def _check_identity(path: Path, identity: Mapping[str, Any]) -> None:
+    file = path / _IDENTITY
+    if not file.exists():
+        if any(path.iterdir()):
+            raise EldynError(
+                "the directory holds other files, not a training run",
+                path=path,
+                remedy="Choose an empty or new directory.",
+            )
+        return
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        recipe, data = dict(found["recipe"]), found["data_sha256"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise EldynError(f"the run's description is damaged ({error})", path=file) from error
+    differing = _differences(recipe, identity["recipe"])
+    if differing:
+        raise EldynError(
+            f"the directory holds a run of another recipe; it differs in {', '.join(differing)}",
+            path=path,
+            remedy="Choose another directory, or use that run's recipe to go on with it.",
+        )
+    if data != identity["data_sha256"]:
+        raise EldynError(
+            "the directory holds a run of this recipe on other data",
+            path=path,
+            remedy="Choose another directory, or give the data that run was started with.",
+        )
+
+
+def _differences(left: Any, right: Any, key: str = "") -> list[str]:
+    if isinstance(left, dict) and isinstance(right, dict):
+        return [
+            difference
+            for name in sorted(left.keys() | right.keys())
+            for difference in _differences(
+                left.get(name), right.get(name), f"{key}.{name}" if key else name
+            )
+        ]
+    return [] if left == right else [key]
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    partial = partial_path(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
