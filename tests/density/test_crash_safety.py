@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -134,7 +133,7 @@ def test_kill_9_while_saving_leaves_the_old_store(tmp_path: Path, make_trajector
     assert len(open_store(tmp_path / "t.eldyn.partial")) == 64
     make_trajectory(n=4).save(path, overwrite=True)
     assert len(open_store(path)) == 4
-    assert os.listdir(tmp_path) == ["t.eldyn"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["t.eldyn"]
 
 
 def test_a_store_that_was_never_finished_is_pointed_out(tmp_path: Path, make_trajectory) -> None:
@@ -205,19 +204,12 @@ def make_room():
 )
 
 
+NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
+
+
 def can_mount() -> bool:
     """Whether this user may mount a file system in a namespace of its own."""
-    command = [
-        "unshare",
-        "--user",
-        "--map-root-user",
-        "--mount",
-        "mount",
-        "-t",
-        "tmpfs",
-        "t",
-        "/mnt",
-    ]
+    command = [*NAMESPACE, "mount", "-t", "tmpfs", "t", "/mnt"]
     try:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
@@ -235,8 +227,7 @@ def test_a_full_disk_while_appending(tmp_path: Path, full: str) -> None:
         script = f'mount -t tmpfs -o size=2m t {tmp_path} && exec "$@"'
         arguments = [sys.executable, "-W", "error", "-c", SMALL_DISK, tmp_path / "run.eldyn"]
         process = subprocess.Popen(
-            ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
-            + list(map(str, arguments)),
+            [*NAMESPACE, "sh", "-c", script, "sh", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -273,11 +264,11 @@ def test_a_full_disk_while_saving_keeps_what_was_there(tmp_path: Path, make_traj
     assert f"{path}: no space left to write" in out, problems
     assert "partial" not in out
     assert len(open_store(path)) == 3
-    assert os.listdir(tmp_path) == ["t.eldyn"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["t.eldyn"]
 
 
 def test_a_disk_that_is_full_from_the_start(tmp_path: Path) -> None:
     script = SAVE_LIMITED.replace("2000", "100")
     out, problems = python(script, tmp_path / "t.eldyn").communicate()
     assert "no space left to write" in out, problems
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

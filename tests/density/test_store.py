@@ -205,7 +205,7 @@ def test_overwriting_deletes_stores_only(make_trajectory, tmp_path) -> None:
     precious = tmp_path / "precious.eldyn"
     precious.mkdir()
     (precious / "thesis.txt").write_text("years of work")
-    with pytest.raises(EldynError, match="not an .eldyn store"):
+    with pytest.raises(EldynError, match=r"not an \.eldyn store"):
         make_trajectory().save(precious, overwrite=True)
     assert (precious / "thesis.txt").read_text() == "years of work"
 
@@ -241,7 +241,7 @@ def test_cancelling_leaves_nothing(make_trajectory, tmp_path) -> None:
 
 
 def test_a_folder_that_does_not_exist(make_trajectory, tmp_path) -> None:
-    with pytest.raises(EldynError, match="folder .* does not exist"):
+    with pytest.raises(EldynError, match=r"folder .* does not exist"):
         make_trajectory().save(tmp_path / "no" / "t.eldyn")
 
 

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import ase.units
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_eldyn.cli import main
+from napari_eldyn.cli.convert import parse_frames
+from napari_eldyn.density import DensityTrajectory, PeriodicGrid, store_encoding
+from napari_eldyn.exceptions import EldynError
+
+
+def write_chunk(folder: Path, first: int, n: int = 5) -> Path:
+    rng = np.random.default_rng(first)
+    path = folder / f"frames_{first:06d}.npz"
+    np.savez_compressed(
+        path,
+        lnrho=rng.integers(20_000, 50_000, (n, 6, 6, 6), dtype=np.uint16),
+        lnrho_range=np.array([-7.0, -1.0]),
+        positions=rng.normal(size=(n, 2, 3)),
+        velocities=rng.normal(size=(n, 2, 3)),
+        energy=rng.normal(size=n),
+        temperature=rng.uniform(700, 900, n),
+        frame=np.arange(first, first + n),
+        cell=np.eye(3) * 8.66,
+        numbers=np.array([3, 3]),
+        timestep_fs=np.array(4.0),
+    )
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    write_chunk(folder, 0)
+    write_chunk(folder, 5)
+    return folder
+
+
+@pytest.fixture
+def eldyn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run the command as the terminal would; returns exit code, output and errors."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["eldyn", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def test_the_installed_command(run: Path, tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("eldyn")
+    out = tmp_path / "out.eldyn"
+    done = subprocess.run(
+        [command, "convert", run, out, "--frames", "2:9:3"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "3 frames on 6 × 6 × 6 points, log16, relative error at most" in done.stdout
+    stored, source = DensityTrajectory.open(out), DensityTrajectory.open(run)
+    np.testing.assert_array_equal(stored.times, [8.0, 20.0, 32.0])
+    np.testing.assert_allclose(stored[2], source[8], rtol=5e-5)
+    assert stored.velocities is not None
+    raw = np.load(run / "frames_000005.npz")["velocities"][3]
+    np.testing.assert_allclose(stored.velocities[2], raw * ase.units.fs)
+    assert stored.provenance["conversions"] == [{"from": ["run"], "frames": "2:9:3"}]
+
+
+def test_other_grid_and_encoding(eldyn, run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.eldyn"
+    code, _, err = eldyn("convert", run, out, "--grid", 9, 8, 7, "--encoding", "float32")
+    assert code == 0, err
+    stored, source = DensityTrajectory.open(out), DensityTrajectory.open(run)
+    assert stored.grid.shape == (9, 8, 7)
+    assert store_encoding(out).name == "float32"
+    assert stored.electrons(4) == pytest.approx(source.electrons(4), rel=1e-6)
+    np.testing.assert_array_equal(stored[4], source.resampled((9, 8, 7))[4])
+
+
+def test_stores_and_chunks_are_joined(eldyn, run: Path, tmp_path: Path) -> None:
+    first, second, both = (tmp_path / f"{name}.eldyn" for name in ("a", "b", "ab"))
+    assert eldyn("convert", run, first, "--frames", ":4")[0] == 0
+    assert eldyn("convert", run, second, "--frames", "4:")[0] == 0
+    code, out, err = eldyn("convert", second, first, both)
+    assert code == 0, err
+    assert "10 frames" in out
+    np.testing.assert_array_equal(
+        DensityTrajectory.open(both).times, DensityTrajectory.open(run).times
+    )
+    chunks = sorted(run.glob("*.npz"))
+    assert "10 frames" in eldyn("convert", *chunks, both, "--overwrite")[1]
+
+
+def test_an_existing_store_is_kept_unless_told(eldyn, run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.eldyn"
+    assert eldyn("convert", run, out)[0] == 0
+    code, _, err = eldyn("convert", run, out, "--frames", ":3")
+    assert code == 1
+    assert f"eldyn: {out}: the path exists already" in err
+    assert len(DensityTrajectory.open(out)) == 10
+    assert eldyn("convert", run, out, "--frames", ":3", "--overwrite")[0] == 0
+    assert len(DensityTrajectory.open(out)) == 3
+
+
+def test_a_damaged_input_leaves_no_output(eldyn, run: Path, tmp_path: Path) -> None:
+    path = run / "frames_000005.npz"
+    path.write_bytes(path.read_bytes()[:3000])
+    code, _, err = eldyn("convert", run, tmp_path / "out.eldyn")
+    assert code == 1
+    assert f"{path}: the file is damaged" in err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("encoding", ["log16", "float32"])
+def test_nan_in_one_frame_is_named(eldyn, tmp_path: Path, encoding: str) -> None:
+    """A store of another program may hold NaN; good frames can be taken out of it."""
+    import zarr
+
+    grid = PeriodicGrid(np.eye(3), (4, 4, 4))
+    source = tmp_path / "in.eldyn"
+    values = np.random.default_rng(0).uniform(0.01, 0.1, (4, 4, 4, 4))
+    DensityTrajectory.from_array(values, grid, np.arange(4.0)).save(source, encoding="float32")
+    zarr.open_group(source, mode="r+")["density"][2, 0, 0, 0] = np.nan
+    out = tmp_path / "out.eldyn"
+    code, _, err = eldyn("convert", source, out, "--encoding", encoding)
+    assert code == 1
+    assert "frame 2 has 1 values of 64 that are NaN" in err
+    assert not out.exists()
+    assert eldyn("convert", source, out, "--frames", ":2")[0] == 0
+
+
+def test_densities_that_are_not_positive_need_float32(eldyn, tmp_path: Path) -> None:
+    grid = PeriodicGrid(np.eye(3), (4, 4, 4))
+    source, out = tmp_path / "in.eldyn", tmp_path / "out.eldyn"
+    values = np.random.default_rng(0).uniform(-0.01, 0.1, (4, 4, 4, 4))
+    DensityTrajectory.from_array(values, grid, np.arange(4.0)).save(source, encoding="float32")
+    code, _, err = eldyn("convert", source, out)
+    assert code == 1
+    assert "electrons/Å³" in err
+    assert "float32" in err
+    assert eldyn("convert", source, out, "--encoding", "float32")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{run}"], "only one path is given"),
+        (["{run}", "{tmp}/out.npz"], "ends in .eldyn"),
+        (["{run}", "{tmp}/out.eldyn", "--frames", "9:2"], "keeps none of 10 frames"),
+        (["{run}", "{tmp}/out.eldyn", "--frames", "10"], "keeps none of 10 frames"),
+        (["{run}", "{tmp}/out.eldyn", "--frames", "a:b"], "not a range of frames"),
+        (["{run}", "{tmp}/out.eldyn", "--frames", "::-1"], "step below 1"),
+        (["{run}", "{tmp}/out.eldyn", "--grid", "0", "4", "4"], "counts of at least 1"),
+        (["{tmp}/nothing.eldyn", "{tmp}/out.eldyn"], "no such store"),
+        (["{tmp}/nothing.npz", "{tmp}/out.eldyn"], "no such file"),
+        (["{run}", "{tmp}/no/out.eldyn"], "does not exist"),
+        (["{run}", "{run}", "{tmp}/out.eldyn"], "starts at 0 fs, before run ends"),
+    ],
+)
+def test_what_makes_no_sense_is_told(eldyn, run, tmp_path, arguments, message) -> None:
+    filled = [argument.format(run=run, tmp=tmp_path) for argument in arguments]
+    code, _, err = eldyn("convert", *filled)
+    assert code == 1
+    assert message in err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_unknown_encoding_lists_the_known(eldyn, run, tmp_path) -> None:
+    code, _, err = eldyn("convert", run, tmp_path / "o.eldyn", "--encoding", "zip")
+    assert code == 2
+    assert "log16" in err
+    assert "float32" in err
+
+
+def test_help_explains_units(eldyn) -> None:
+    code, out, _ = eldyn("convert", "--help")
+    assert code == 0
+    for unit in ("Å", "fs", "electrons/Å³"):
+        assert unit in out
+
+
+@given(
+    st.one_of(st.none(), st.integers(-12, 12)),
+    st.one_of(st.none(), st.integers(-12, 12)),
+    st.one_of(st.none(), st.integers(1, 5)),
+)
+def test_ranges_are_python_slices(start: int | None, stop: int | None, step: int | None) -> None:
+    def text(part: int | None) -> str:
+        return "" if part is None else str(part)
+
+    parsed = parse_frames(f"{text(start)}:{text(stop)}" + (f":{step}" if step else ""))
+    frames = list(range(10))
+    assert frames[parsed] == frames[start:stop:step]
+
+
+@pytest.mark.parametrize(("text", "expected"), [("3", [3]), ("-1", [9]), (" 0 ", [0])])
+def test_a_number_is_one_frame(text: str, expected: list[int]) -> None:
+    assert list(range(10))[parse_frames(text)] == expected
+
+
+@pytest.mark.parametrize("text", ["", "1:2:3:4", "1-3", "1:2:0", "0x1:"])
+def test_other_text_is_refused(text: str) -> None:
+    with pytest.raises(EldynError, match="--frames"):
+        parse_frames(text)

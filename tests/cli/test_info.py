@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from napari_eldyn.cli import main
+from napari_eldyn.density import DensityTrajectory, LogNormalisation, PeriodicGrid, StoreWriter
+
+
+@pytest.fixture
+def info(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run ``eldyn info``; returns exit code, {label: text} of the output, and errors."""
+
+    def call(*arguments: object) -> tuple[int, dict[str, str], str]:
+        monkeypatch.setattr(sys, "argv", ["eldyn", "info", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        lines = [line.split("  ", 1) for line in out.splitlines()]
+        return code, {line[0].strip(): line[1].strip() for line in lines if len(line) == 2}, err
+
+    return call
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Three frames of 2 electrons in a tetragonal cell, every 4 fs from 8 fs on."""
+    grid = PeriodicGrid(np.diag([8.0, 8.0, 10.0]), (4, 4, 5))
+    values = np.ones((3, 4, 4, 5))
+    values[:, 0] = 2.0
+    values *= (2.0 / (values.sum(axis=(1, 2, 3)) * grid.voxel_volume))[:, None, None, None]
+    trajectory = DensityTrajectory.from_array(
+        values,
+        grid,
+        [8.0, 12.0, 16.0],
+        numbers=[3, 3, 11],
+        positions=np.zeros((3, 3, 3)),
+        scalars={"energy": [-1.0, -2.0, -3.0]},
+        extra={"latents": np.zeros((3, 32), dtype=np.float32)},
+        kind="pseudo",
+        provenance={"code": "GPAW 26.7", "settings": {"xc": "PBE"}},
+    )
+    trajectory.save(tmp_path / "t.eldyn")
+    return tmp_path / "t.eldyn"
+
+
+def test_a_store(info, store: Path) -> None:
+    code, lines, err = info(store)
+    assert (code, err) == (0, "")
+    assert lines["frames"] == "3"
+    assert lines["times"] == "8 to 16 fs, every 4 fs"
+    assert lines["grid"] == "4 × 4 × 5 points"
+    assert lines["cell c"].split() == ["0.00000", "0.00000", "10.00000", "Å"]
+    assert lines["volume"] == "640.000 Å³ (orthogonal)"
+    assert lines["density"] == "pseudo, electrons/Å³"
+    low = 2.0 / (1.25 * 640)
+    assert lines["first frame"] == f"2.0000 electrons, {low:.6g} to {2 * low:.6g}"
+    assert lines["atoms"] == "2 Li, 1 Na; with positions"
+    assert lines["energy"] == "-3 to -1, mean -2 eV"
+    assert lines["latents"] == "array of 32 per frame, float32"
+    assert lines["provenance · code"] == "GPAW 26.7"
+    assert lines["provenance · settings"] == '{"xc": "PBE"}'
+    # ln 2 over 65534 levels, half a level, and float32.
+    assert lines["encoding"] == f"log16, relative error at most {np.log(2) / 131068 + 1.2e-7:.1e}"
+    n_files = sum(path.is_file() for path in store.rglob("*"))
+    assert lines["size on disk"].endswith(f"in {n_files} files")
+
+
+def test_only_the_first_frame_is_read(info, store: Path) -> None:
+    (store / "density" / "c.1.0.0.0").unlink()
+    assert info(store)[0] == 0
+    code, lines, err = info(store, "--scan")
+    assert code == 1
+    assert "1 of 3 frames are bad: frame 1 is missing" in err
+    assert lines["electrons"].startswith("2.0000 on average")
+
+
+def test_a_scan_of_whole_data(info, store: Path) -> None:
+    code, lines, _ = info(store, "--scan")
+    assert code == 0
+    assert lines["not positive"] == "0 values"
+    assert lines["all frames"].endswith("electrons/Å³")
+
+
+def test_a_scan_counts_values_that_are_not_positive(info, tmp_path: Path) -> None:
+    grid = PeriodicGrid(np.eye(3), (2, 2, 2))
+    values = np.ones((2, 2, 2, 2))
+    values[1, 0, 0] = [0.0, -1.0]
+    path = tmp_path / "n.eldyn"
+    DensityTrajectory.from_array(values, grid, [0, 1]).save(path, encoding="float32")
+    _, lines, _ = info(path, "--scan")
+    assert lines["not positive"] == "2 values"
+    assert lines["all frames"] == "-1 to 1 electrons/Å³"
+    assert lines["encoding"] == "float32, lossless"
+
+
+def test_unequal_steps_and_no_frames(info, tmp_path: Path) -> None:
+    grid = PeriodicGrid(np.eye(3), (2, 2, 2))
+    path = tmp_path / "u.eldyn"
+    with StoreWriter.create(path, grid) as writer:
+        _, lines, _ = info(path)
+        assert (lines["frames"], lines["times"]) == ("0", "none")
+        for time in (0.0, 1.0, 3.0):
+            writer.append(np.ones((2, 2, 2)), time)
+    _, lines, _ = info(path)
+    assert "not equally spaced" in lines["times"]
+    assert lines["atoms"] == "not known"
+    assert lines["provenance"] == "none recorded"
+
+
+def test_npz_chunks(info, tmp_path: Path) -> None:
+    path = tmp_path / "frames_000000.npz"
+    np.savez(
+        path,
+        lnrho=np.zeros((2, 2, 2, 2), dtype=np.uint16),
+        lnrho_range=np.array([-7.0, -1.0]),
+        frame=np.arange(2),
+        cell=np.eye(3) * 8.0,
+        numbers=np.array([3]),
+        timestep_fs=np.array(4.0),
+    )
+    for target in (path, tmp_path):
+        code, lines, _ = info(target)
+        assert code == 0
+        assert lines["frames"] == "2"
+        assert "relative error at most 4.6e-05" in lines["encoding"]
+        assert lines["size on disk"].endswith("in 1 file")
+
+
+def test_a_model(info, tmp_path: Path) -> None:
+    from napari_eldyn.emulator.checkpoint import save_checkpoint
+    from napari_eldyn.emulator.config import AutoencoderConfig, DenoiserConfig, EmulatorConfig
+    from napari_eldyn.emulator.networks import build_networks
+
+    config = EmulatorConfig(
+        grid_shape=(8, 8, 8),
+        cell=((8.66, 0, 0), (0, 8.66, 0), (0, 0, 8.66)),
+        timestep_fs=8.0,
+        autoencoder=AutoencoderConfig(latent_dim=6, channels=(4, 8), decoder_channels=(8, 4)),
+        denoiser=DenoiserConfig(hidden=16, layers=2, time_embedding=8),
+    )
+    torch.manual_seed(0)
+    networks = build_networks(config)
+    path = tmp_path / "m.safetensors"
+    sha256 = save_checkpoint(
+        path,
+        networks,
+        config,
+        LogNormalisation(mean=-2.911, std=0.271, rate_std=0.04, n_frames=140),
+        {"trained_on": "li32", "recipe": {"epochs": 3}},
+    )
+    code, lines, err = info(path)
+    assert (code, err) == (0, "")
+    assert lines["family"] == "pooled"
+    assert lines["grid_shape"] == "[8, 8, 8]"
+    assert lines["timestep_fs"] == "8.0"
+    assert lines["autoencoder · latent_dim"] == "6"
+    assert lines["normalisation · mean"].startswith("-2.911 (of ln ρ")
+    assert lines["normalisation · rate_std"] == "0.04 1/fs"
+    assert lines["normalisation · n_frames"] == "140"
+    assert lines["provenance · trained_on"] == "li32"
+    assert lines["provenance · recipe"] == '{"epochs": 3}'
+    assert lines["sha256"] == sha256
+    n_denoiser = sum(weight.numel() for weight in networks.denoiser.parameters())
+    assert lines["denoiser"] == f"{n_denoiser:,} parameters"
+
+
+@pytest.mark.parametrize("name", ["x.eldyn", "x.npz", "x.safetensors", "x.cube", "x"])
+def test_paths_that_do_not_exist(info, tmp_path: Path, name: str) -> None:
+    code, lines, err = info(tmp_path / name)
+    assert code == 1
+    assert not lines
+    assert err.startswith(f"eldyn: {tmp_path / name}: ")
+
+
+@pytest.mark.parametrize("name", ["x.eldyn", "frames_x.npz", "x.safetensors", "x.cube"])
+def test_files_of_random_bytes(info, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(np.random.default_rng(0).bytes(5000))
+    code, _, err = info(tmp_path / name)
+    assert code == 1
+    assert f"{tmp_path / name}: " in err
+    assert "Traceback" not in err
