@@ -35,8 +35,8 @@ class Dataset:
     density : Tensor
         ρ̃ of all frames, (frames, nx, ny, nz) float32.
     pairs : Tensor
-        Transitions forward in time, (pairs, 2, 2) int64: for state and successor, the frame and
-        the sign of the rate (+1 forward, −1 reversed).
+        Transitions, (pairs, 2, 2) int64: for state and successor, the frame and the sign of the
+        rate (+1 forward in time, −1 reversed).
     states : Tensor
         All distinct states to learn, (states, 2) int64: frame and sign.
     frame_time : float
@@ -182,11 +182,12 @@ def load_dataset(
         if count is not None:
             count(index + 1, n)
     pairs = transitions(n, recipe.stride, reflect_ends=recipe.reflect_ends)
-    every = torch.cat([pairs, reverse(pairs)]) if recipe.time_reversal else pairs
+    if recipe.time_reversal:
+        pairs = torch.unique(torch.cat([pairs, reverse(pairs)]), dim=0)
     return Dataset(
         density=density,
         pairs=pairs,
-        states=torch.unique(every.reshape(-1, 2), dim=0),
+        states=torch.unique(pairs.reshape(-1, 2), dim=0),
         grid=selected.grid,
         kind=selected.kind,
         frame_time=frame_time,

@@ -26,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 import napari_eldyn
-from eldyn_training.dataset import Dataset, load_dataset, reverse
+from eldyn_training.dataset import Dataset, load_dataset
 from eldyn_training.objective import DistributionLoss, denoising_loss, reconstruction_loss
 from eldyn_training.recipe import Recipe
 from eldyn_training.runs import RunDirectory
@@ -205,25 +205,26 @@ def _joint_step(training: _Training) -> dict[str, float]:
     rate = _learning_rate(recipe, training.step)
     generator = _generator(recipe, training.step)
     pairs = _draw_pairs(recipe, training.dataset, training.step)
-    states = training.dataset.batch(pairs.transpose(0, 1).reshape(-1, 2)).to(training.device)
+    current, following = (training.dataset.batch(pairs[:, k]).to(training.device) for k in (0, 1))
     with torch.autocast(
         training.device.type,
         dtype=torch.bfloat16,
         enabled=recipe.training.precision == "bfloat16",
     ):
-        raw = networks.encoder(states)
+        raw = networks.encoder(current)
         generated = networks.decoder(raw)
-    raw, generated = raw.float(), generated.float()
+        with torch.set_grad_enabled(recipe.objective.denoising_reaches_encoder):
+            raw_following = networks.encoder(following)
+    raw, raw_following, generated = raw.float(), raw_following.float(), generated.float()
     _track_latents(networks, raw.detach(), recipe.training.latent_momentum, training.step == 0)
-    latents = (raw - networks.latent_mean) / networks.latent_std
+    latents = [(z - networks.latent_mean) / networks.latent_std for z in (raw, raw_following)]
     if not recipe.objective.denoising_reaches_encoder:
-        latents = latents.detach()
-    current, following = latents.chunk(2)
+        latents = [z.detach() for z in latents]
 
-    channels = reconstruction_loss(generated, states)
-    sjsd, jsd = training.distribution(generated[:, 0], states[:, 0])
+    channels = reconstruction_loss(generated, current)
+    sjsd, jsd = training.distribution(generated[:, 0], current[:, 0])
     denoising = denoising_loss(
-        recipe.objective, networks.denoiser, training.schedule, current, following, generator
+        recipe.objective, networks.denoiser, training.schedule, *latents, generator
     )
     loss = (
         channels.mean()
@@ -241,7 +242,7 @@ def _joint_step(training: _Training) -> dict[str, float]:
         "jsd": jsd.item(),
         "learning_rate": rate,
         "gradient_norm": norm,
-        "frames": len(states),
+        "frames": len(current),
     }
 
 
@@ -253,9 +254,6 @@ def _refine(training: _Training) -> dict[str, float]:
     generator = _generator(recipe, training.step)
     chosen = torch.randint(len(dataset.pairs), (recipe.refinement.batch_size,), generator=generator)
     pairs = dataset.pairs[chosen]
-    if recipe.data.time_reversal:
-        half = len(pairs) // 2
-        pairs = torch.cat([pairs[:half], reverse(pairs[half:])])
     rows = _state_rows(dataset, pairs)
     current, following = (training.latents[rows[:, k]] for k in (0, 1))
     loss = denoising_loss(
@@ -311,17 +309,15 @@ def _generator(recipe: Recipe, step: int) -> torch.Generator:
 
 def _draw_pairs(recipe: Recipe, dataset: Dataset, step: int) -> Tensor:
     """Return the transitions of a step, (B, 2, 2); every epoch is a new permutation of all."""
-    number = recipe.training.batch_size // (2 if recipe.data.time_reversal else 1)
     total = len(dataset.pairs)
-    chosen = []
-    for place in range(step * number, (step + 1) * number):
+    chosen: list[Tensor] = []
+    for place in range(step * recipe.training.batch_size, (step + 1) * recipe.training.batch_size):
         epoch, index = divmod(place, total)
         if index == 0 or not chosen:
-            # Negative step numbers keep epochs apart from steps.
+            # Numbers beyond all steps keep the epochs' randomness apart from the steps'.
             order = torch.randperm(total, generator=_generator(recipe, 2**31 + epoch))
         chosen.append(order[index])
-    pairs = dataset.pairs[torch.stack(chosen)]
-    return torch.cat([pairs, reverse(pairs)]) if recipe.data.time_reversal else pairs
+    return dataset.pairs[torch.stack(chosen)]
 
 
 def _track_latents(
