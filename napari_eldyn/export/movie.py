@@ -43,7 +43,7 @@ def record_movie(
     size: tuple[int, int] | None = None,
     window: bool = False,
     on_frame: Callable[[int], None] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
     stop: Callable[[], bool] | None = None,
     overwrite: bool = False,
 ) -> Movie | None:

@@ -1,0 +1,323 @@
+"""The sample session: real liquid lithium, a trained model, ready to run.
+
+``python -m napari_eldyn.demo`` opens it in napari. Without a display it runs the same session on
+a virtual one, and leaves a picture of the window and a movie.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from tqdm import tqdm
+
+from napari_eldyn.exceptions import EldynError
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+    from napari_eldyn.viewer.controller import RolloutController
+    from napari_eldyn.viewer.session import FrameUpdate
+    from napari_eldyn.widgets.live_statistics import LiveStatistics
+
+__all__ = ["DemoSession", "main", "open_session", "run_and_record", "wait_until"]
+
+_PLUGIN = "napari-eldyn"
+_WINDOW = (1280, 800)  # a small laptop's screen
+_DOCK_WIDTHS = (300, 360)  # Rollout on the left, Statistics on the right
+_TITLE = "napari-eldyn: liquid lithium"
+_START_FRAME = 2  # the first with two earlier frames, from which the model gets its start rate
+_FPS = 10.0
+_OWN_SCREEN = "NAPARI_ELDYN_DEMO_OWN_SCREEN"  # set for the process that xvfb-run starts
+_PATIENCE = 120.0  # seconds without a new frame or state
+
+
+def main() -> None:
+    """Run the demo; what goes wrong ends in one message and exit code 1."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(_demo)
+    try:
+        app()
+    except EldynError as error:
+        sys.exit(f"demo: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _demo(
+    frames: Annotated[
+        int, typer.Option(min=1, help="Frames to generate; one frame is one model step.")
+    ] = 50,
+    out: Annotated[
+        Path, typer.Option(help="Folder for session.png and rollout.mp4 of a run without a screen.")
+    ] = Path("demo_output"),
+    headless: Annotated[
+        bool,
+        typer.Option("--headless", help="Run on a virtual screen, even if there is a real one."),
+    ] = False,
+) -> None:
+    """Open the sample session in napari: electron density of liquid lithium, a trained model.
+
+    Without a screen the same session runs for some frames on a virtual one, and leaves a picture
+    of the window and a movie.
+    """
+    if os.environ.get(_OWN_SCREEN):
+        run_and_record(frames, out)
+    elif headless or not _has_screen():
+        _continue_on_virtual_screen(frames, out)
+    else:
+        _show(frames)
+
+
+def _has_screen() -> bool:
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _continue_on_virtual_screen(frames: int, out: Path) -> None:
+    xvfb = shutil.which("xvfb-run")
+    if xvfb is None:
+        raise EldynError(
+            "there is no screen (DISPLAY is not set), and no xvfb-run to make a virtual one",
+            remedy="Install it (Debian: apt-get install xvfb xauth), or run this on a desktop.",
+        )
+    print(f"No screen in use: running the session for {frames} frames on a virtual one", flush=True)
+    environment = {key: value for key, value in os.environ.items() if key != "WAYLAND_DISPLAY"}
+    # An empty NAPARI_CONFIG means default settings: the user's are neither read nor changed.
+    environment |= {_OWN_SCREEN: "1", "QT_QPA_PLATFORM": "xcb", "NAPARI_CONFIG": ""}
+    screen = f"-screen 0 {_WINDOW[0]}x{_WINDOW[1]}x24"
+    command = [xvfb, "-a", "-s", screen, sys.executable, "-m", "napari_eldyn.demo"]
+    command += ["--frames", str(frames), "--out", str(out)]
+    os.execve(xvfb, command, environment)
+
+
+def _show(frames: int) -> None:
+    import napari
+
+    viewer = napari.Viewer(title=_TITLE)
+    open_session(viewer, frames)
+    napari.run()
+
+
+@dataclass(frozen=True)
+class DemoSession:
+    """The sample session in a viewer: its controller and its Statistics dock."""
+
+    controller: RolloutController
+    statistics: LiveStatistics
+
+
+def open_session(viewer: Viewer, frames: int) -> DemoSession:
+    """Fill a viewer with the sample session: trajectory, docks, trained model.
+
+    Loading goes on in the background; the controller's state becomes ``ready``.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        An empty viewer.
+    frames : int
+        Frames that Run generates.
+
+    Raises
+    ------
+    EldynError
+        If the sample data are missing.
+    """
+    from napari_eldyn.viewer.samples import sample_directory, sample_models
+
+    models = sample_models()
+    if not models:
+        raise EldynError(
+            "there is no trained model",
+            path=sample_directory() / "models",
+            remedy="Clone the repository again, or train one with eldyn-train.",
+        )
+    layers = viewer.open_sample(_PLUGIN, "li32")
+    if not layers:
+        raise EldynError("the sample trajectory cannot be opened", path=sample_directory())
+    session = _open_docks(viewer)
+    session.controller.configure(n_frames=frames, start_frame=_START_FRAME)
+    session.controller.set_reference(layers[0])
+    session.controller.set_model(models[0])
+    return session
+
+
+def _open_docks(viewer: Viewer) -> DemoSession:
+    """Rollout on the left in front of the layer controls, Statistics on the right."""
+    from qtpy.QtCore import Qt
+    from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow
+
+    rollout_dock, rollout = viewer.window.add_plugin_dock_widget(_PLUGIN, "Rollout")
+    statistics_dock, statistics = viewer.window.add_plugin_dock_widget(_PLUGIN, "Statistics")
+    viewer.window.resize(*_WINDOW)
+    window = rollout_dock.parent()
+    assert isinstance(window, QMainWindow)
+    controls, layers = (
+        window.findChild(QDockWidget, name) for name in ("layer controls", "layer list")
+    )
+    if controls is not None and layers is not None:
+        window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, rollout_dock)
+        window.tabifyDockWidget(controls, rollout_dock)
+        QApplication.processEvents()  # the tabs come into being
+        rollout_dock.raise_()
+        window.resizeDocks([rollout_dock, layers], [3, 1], Qt.Orientation.Vertical)
+    window.resizeDocks(
+        [rollout_dock, statistics_dock], list(_DOCK_WIDTHS), Qt.Orientation.Horizontal
+    )
+    return DemoSession(rollout.controller, statistics)
+
+
+def run_and_record(frames: int, out: Path) -> None:
+    """Run the sample session in a window of its own, and record it.
+
+    Parameters
+    ----------
+    frames : int
+        Frames to generate.
+    out : Path
+        Folder, made if needed, for ``session.png`` and ``rollout.mp4``; files of these names are
+        replaced.
+
+    Raises
+    ------
+    EldynError
+        If anything of the session fails, or the folder cannot be written.
+    """
+    import napari
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EldynError(f"the folder cannot be made ({error.strerror})", path=out) from error
+    started = time.perf_counter()
+    viewer = napari.Viewer(title=_TITLE)
+    try:
+        session = open_session(viewer, frames)
+        control = session.controller
+        problems: list[str] = []
+        control.failed.connect(problems.append)
+        wait_until(
+            lambda: control.state == "ready" and control.measured is not None,
+            problems,
+            lambda: control.state,
+        )
+        print(f"Session ready after {time.perf_counter() - started:.1f} s", flush=True)
+        updates = _generate(control, frames, problems)
+        drawn = time.monotonic() + 0.5  # the plots follow the volumes a little later
+        wait_until(lambda: time.monotonic() > drawn, problems, lambda: control.state)
+        _save_picture(viewer, out / "session.png")
+        print(f"Picture of the session: {out / 'session.png'}", flush=True)
+        _record(viewer, session, updates, out / "rollout.mp4")
+        print(f"Movie of the rollout: {out / 'rollout.mp4'}", flush=True)
+    finally:
+        viewer.close()
+
+
+def _generate(control: RolloutController, frames: int, problems: list[str]) -> list[FrameUpdate]:
+    """Press Run and wait for the end, as a person at the window would."""
+    updates: list[FrameUpdate] = []
+    with tqdm(total=frames, desc="Rollout", unit="frame") as bar:
+        control.updated.connect(updates.append)
+        control.updated.connect(lambda update: bar.update())
+        begun = time.perf_counter()
+        control.run()
+        wait_until(
+            lambda: len(updates) == frames and control.state == "ready",
+            problems,
+            lambda: len(updates),
+        )
+    seconds = updates[-1].finished_at - begun
+    settings, model = control.settings, control.model
+    assert model is not None
+    print(
+        f"Generated {frames} frames with {model.emulator.name} on {model.device} "
+        f"({settings.sampler}, {settings.evaluations} evaluations) in {seconds:.1f} s: "
+        f"{frames / seconds:.1f} frames/s while drawing them",
+        flush=True,
+    )
+    return updates
+
+
+def _record(viewer: Viewer, session: DemoSession, updates: list[FrameUpdate], path: Path) -> None:
+    """Record volumes and plots as they grew during the run, each at exactly the same frame."""
+    from napari_eldyn.export.movie import record_movie
+
+    statistics = session.statistics
+    statistics.clear()
+
+    def show_plots(step: int) -> None:
+        if step > 0:
+            statistics.add_update(updates[step - 1])
+        session.controller.frame_shown.emit(step)
+        statistics.draw_now()
+
+    with tqdm(total=len(updates) + 1, desc="Movie", unit="frame") as bar:
+        record_movie(
+            viewer,
+            path,
+            range(len(updates) + 1),
+            fps=_FPS,
+            window=True,
+            on_frame=show_plots,
+            progress=lambda done, total: bar.update(),
+            overwrite=True,
+        )
+
+
+def _save_picture(viewer: Viewer, path: Path) -> None:
+    from imageio.v3 import imwrite
+
+    partial = path.with_name(path.name + ".partial")
+    try:
+        imwrite(partial, viewer.screenshot(canvas_only=False, flash=False), extension=".png")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise EldynError(f"the picture cannot be written ({error.strerror})", path=path) from error
+
+
+def wait_until(
+    condition: Callable[[], bool], problems: list[str], progress: Callable[[], object]
+) -> None:
+    """Run the event loop until something is so.
+
+    Parameters
+    ----------
+    condition : callable
+        What to wait for.
+    problems : list of str
+        Where messages of failures arrive.
+    progress : callable
+        Returns something that changes as long as things go on.
+
+    Raises
+    ------
+    EldynError
+        At the first problem, or if nothing has changed for two minutes.
+    """
+    from qtpy.QtCore import QEventLoop, QTimer
+
+    last, deadline = progress(), time.monotonic() + _PATIENCE
+    while not condition():
+        if problems:
+            raise EldynError(problems[0])
+        if progress() != last:
+            last, deadline = progress(), time.monotonic() + _PATIENCE
+        if time.monotonic() > deadline:
+            raise EldynError(f"the session came to a standstill ({last}) for {_PATIENCE:.0f} s")
+        loop = QEventLoop()
+        QTimer.singleShot(20, loop.quit)
+        loop.exec()
+
+
+if __name__ == "__main__":
+    main()
