@@ -35,4 +35,4 @@ def main() -> None:
         sys.exit(130)
 
 
-from napari_eldyn.cli import convert, info  # noqa: E402, F401 - they register themselves on the app
+from napari_eldyn.cli import convert, evaluate, info  # noqa: E402, F401 - they register themselves

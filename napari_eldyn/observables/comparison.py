@@ -14,7 +14,7 @@ from napari_eldyn.density.transforms import LogNormalisation
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.observables.errors import mse
 from napari_eldyn.observables.forecast import forecast_errors
-from napari_eldyn.observables.levels import ReferenceLevels, levels_from_statistics
+from napari_eldyn.observables.levels import ReferenceLevels, check_length, levels_from_statistics
 from napari_eldyn.observables.metrics import (
     UNITS,
     add_uncertainty,
@@ -171,6 +171,7 @@ def _check_comparable(
             path=generated.path,
             remedy="Evaluate against a reference of the same kind.",
         )
+    check_length(len(reference), reference)
     if len(generated) == 0:
         raise EldynError("the generated trajectory holds no frame", path=generated.path)
     if not 0 <= start_frame < len(reference):

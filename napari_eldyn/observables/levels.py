@@ -23,7 +23,7 @@ from napari_eldyn.observables.trajectory_statistics import (
     trajectory_statistics,
 )
 
-__all__ = ["Level", "ReferenceLevels", "levels_from_statistics", "reference_levels"]
+__all__ = ["Level", "ReferenceLevels", "check_length", "levels_from_statistics", "reference_levels"]
 
 FloatArray = NDArray[np.float64]
 
@@ -152,7 +152,7 @@ def reference_levels(
         If the reference has fewer than four frames or no such start frame, or as
         `trajectory_statistics`.
     """
-    _check_length(len(reference), reference)
+    check_length(len(reference), reference)
     if not -len(reference) <= start_frame < len(reference):
         raise EldynError(
             f"start frame {start_frame} does not exist: the reference has {len(reference)} frames",
@@ -187,7 +187,7 @@ def levels_from_statistics(
     EldynError
         If there are fewer than four frames.
     """
-    _check_length(len(statistics))
+    check_length(len(statistics))
     settings = statistics.settings
     pooled = statistics.pooled
     middle = len(statistics) // 2
@@ -204,7 +204,8 @@ def levels_from_statistics(
     )
 
 
-def _check_length(n_frames: int, reference: DensityTrajectory | None = None) -> None:
+def check_length(n_frames: int, reference: DensityTrajectory | None = None) -> None:
+    """Refuse fewer than four frames, naming the reference they are of."""
     if n_frames < 4:
         raise EldynError(
             f"the reference is too short: {n_frames} frames, but its own noise needs at least 4",

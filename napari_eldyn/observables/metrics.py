@@ -30,6 +30,7 @@ __all__ = [
     "distribution_metrics",
     "electron_metrics",
     "forecast_metrics",
+    "judged_metrics",
     "level_metrics",
     "plain",
     "root_mean_square",
@@ -232,31 +233,36 @@ def level_metrics(
     q = theirs.settings.shells.q
     half = levels.halves[0].n_frames
     n = len(reference)
+    length = reference.times[half - 1] - reference.times[0]
     meanings = {
-        "noise": f"reference frames 0-{half - 1} against reference frames {half}-{n - 1}",
+        "noise": f"reference frames 0-{half - 1} against reference frames {half}-{n - 1}; "
+        f"fluctuations slower than a half ({length:g} fs) do not show",
         "persistence": f"reference frame {levels.start_frame} repeated, against all of them",
         "mean_field": "mean density of the reference at every time, against its frames",
     }
     result: dict[str, Any] = {}
     for name, meaning in meanings.items():
-        level: Level = getattr(levels, name)
-        result[name] = {
-            "meaning": meaning,
-            "jsd": level.jsd,
-            "sjsd": level.sjsd,
-            "amplitude": {
-                "values": level.amplitude,
-                "relative_difference": level.amplitude_difference,
-                **_bands(level.amplitude_difference, q),
-            },
-            "intensity": {
-                "values": level.intensity,
-                "relative_difference": level.intensity_difference,
-                **_bands(level.intensity_difference, q),
-            },
-        }
+        result[name] = {"meaning": meaning, **judged_metrics(getattr(levels, name), q)}
     result["persistence"]["start_frame"] = levels.start_frame
     return result
+
+
+def judged_metrics(level: Level, q: FloatArray) -> dict[str, Any]:
+    """Give the divergences of a prediction, and its S(q) in both conventions."""
+    return {
+        "jsd": level.jsd,
+        "sjsd": level.sjsd,
+        "amplitude": {
+            "values": level.amplitude,
+            "relative_difference": level.amplitude_difference,
+            **_bands(level.amplitude_difference, q),
+        },
+        "intensity": {
+            "values": level.intensity,
+            "relative_difference": level.intensity_difference,
+            **_bands(level.intensity_difference, q),
+        },
+    }
 
 
 def forecast_metrics(errors: ForecastErrors | None, started_in_reference: bool) -> dict[str, Any]:

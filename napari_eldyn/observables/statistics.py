@@ -223,9 +223,11 @@ def measure(
     edges = settings.edges
     bins = len(edges) - 1
     # Bin 0 takes what lies below, bin `bins` + 1 what lies above.
-    position = (flat - edges.dtype.type(edges[0])) * (bins / (edges[-1] - edges[0])) + 1
+    position = flat - float(edges[0])
+    position *= bins / float(edges[-1] - edges[0])
+    position += 1.0
     np.clip(position, 0, bins + 1, out=position)
-    counts = np.bincount(position.astype(np.intp), minlength=bins + 2)
+    counts = np.bincount(position.astype(np.int32), minlength=bins + 2)
     low, high = normalised.min(), normalised.max()
     statistics = FrameStatistics(
         counts=counts[1:-1],
