@@ -1,1 +1,1 @@
-"""Placeholder docstring, replaced by the owner."""
+"""The napari side: layers, the side-by-side view, and the controller of a live rollout."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from napari import Viewer
 
-__all__ = ["is_shown", "resized_canvas"]
+__all__ = ["is_shown", "main_window", "resized_canvas", "unwrap"]
 
 
 @contextmanager
@@ -85,3 +85,13 @@ def is_shown(viewer: Viewer) -> bool:
         return True
     qt_window = getattr(window, "_qt_window", None)
     return qt_window is not None and bool(qt_window.isVisible())
+
+
+def unwrap(viewer: Viewer) -> Viewer:
+    """Return the viewer behind the proxy that napari hands to plugins."""
+    return getattr(viewer, "__wrapped__", viewer)
+
+
+def main_window(viewer: Viewer) -> Any:
+    """Return the Qt main window of a viewer, or None where napari does not tell."""
+    return getattr(viewer.window, "_qt_window", None)

@@ -1,1 +1,1 @@
-"""Placeholder docstring, replaced by the owner."""
+"""Docks: thin faces of the viewer's controller and of the figures' artists."""

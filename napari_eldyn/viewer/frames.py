@@ -1,0 +1,131 @@
+"""What layers slice: volumes made when asked for, and a bounded cache of generated ones."""
+
+from __future__ import annotations
+
+import operator
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_eldyn.exceptions import EldynError
+
+__all__ = ["FrameCache", "LazyVolumes"]
+
+Volume = npt.NDArray[np.float32]
+
+
+class LazyVolumes:
+    """Array-like of shape (n, nx, ny, nz) whose volumes are made one at a time.
+
+    napari slices it like an array; nothing but the frames shown is read. An absent frame shows
+    as zeros, which the canvas text explains (a frame is never replaced by another one).
+
+    Parameters
+    ----------
+    n_frames : int
+        Length of the time axis.
+    shape : tuple of 3 int
+        Shape of one volume.
+    read : callable
+        Returns volume `index`, or None where there is none. An EldynError it raises is kept in
+        `problems` under the index, and the volume is absent.
+    """
+
+    ndim = 4
+    dtype = np.dtype(np.float32)
+
+    def __init__(
+        self, n_frames: int, shape: tuple[int, int, int], read: Callable[[int], Volume | None]
+    ) -> None:
+        self.shape = (n_frames, *shape)
+        self._read = read
+        self.problems: dict[int, str] = {}
+
+    @property
+    def size(self) -> int:
+        """Number of values in all."""
+        return int(np.prod(self.shape))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Volume:
+        time, *space = key if isinstance(key, tuple) else (key,)
+        if isinstance(time, slice):
+            volumes = [self._volume(index)[tuple(space)] for index in range(len(self))[time]]
+            if not volumes:
+                return np.zeros((0, *self.shape[1:]), np.float32)[(slice(None), *space)]
+            return np.stack(volumes)
+        volume: Volume = self._volume(range(len(self))[operator.index(time)])[tuple(space)]
+        return volume
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        values = self[:]
+        return values if dtype is None else values.astype(dtype)
+
+    def _volume(self, index: int) -> Volume:
+        try:
+            volume = self._read(index)
+            self.problems.pop(index, None)
+        except EldynError as error:
+            volume = None
+            self.problems[index] = str(error)
+        return np.zeros(self.shape[1:], np.float32) if volume is None else volume
+
+
+class FrameCache:
+    """Volumes by index, the least recently used dropped first; safe between threads.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Upper bound of the volumes held (one is always held).
+    """
+
+    def __init__(self, max_bytes: int = 512 * 2**20) -> None:
+        self.max_bytes = max_bytes
+        self._volumes: OrderedDict[int, Volume] = OrderedDict()
+        self._n_bytes = 0
+        self._lock = threading.Lock()
+
+    def put(self, index: int, volume: Volume) -> None:
+        """Hold a volume."""
+        with self._lock:
+            self._drop(index)
+            self._volumes[index] = volume
+            self._n_bytes += volume.nbytes
+            while self._n_bytes > self.max_bytes and len(self._volumes) > 1:
+                self._drop(next(iter(self._volumes)))
+
+    def get(self, index: int) -> Volume | None:
+        """Return a volume, or None if it is not held."""
+        with self._lock:
+            volume = self._volumes.get(index)
+            if volume is not None:
+                self._volumes.move_to_end(index)
+            return volume
+
+    def __contains__(self, index: int) -> bool:
+        with self._lock:
+            return index in self._volumes
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._volumes)
+
+    def clear(self) -> None:
+        """Drop everything."""
+        with self._lock:
+            self._volumes.clear()
+            self._n_bytes = 0
+
+    def _drop(self, index: int) -> None:
+        volume = self._volumes.pop(index, None)
+        if volume is not None:
+            self._n_bytes -= volume.nbytes

@@ -1,0 +1,171 @@
+"""How density layers look on a viewer's canvas: 3D view, scale bar, unit and time."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from napari_eldyn.viewer._compat import unwrap
+from napari_eldyn.viewer.layers import dress_layer, layer_trajectory, time_axis
+from napari_eldyn.viewer.preferences import prefer_own_reader
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+__all__ = ["Presentation", "presentation_of", "watch_current_viewer"]
+
+_UNIT = "density_unit"  # our own overlay: napari's colour bar has no label
+_VIEW_DIRECTION = (-1.0, -0.45, -0.35)
+_UP = (0.0, 0.0, 1.0)
+_PERSPECTIVE = 20.0  # degrees; gives depth to projections, the scale bar holds at the centre
+_MARGIN = 0.12
+
+
+class Presentation:
+    """Dresses the density layers of one viewer, and writes the time on its canvas.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Held weakly.
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._describe: Callable[[], str] | None = None
+        self._dressed = False
+        self._fitted: tuple[Any, ...] | None = None
+        # Last, because napari's own reaction to a first layer resets the camera.
+        viewer.layers.events.inserted.connect(self._on_inserted, position="last")
+        viewer.layers.events.removed.connect(self.update_text)
+        viewer.dims.events.current_step.connect(self.update_text)
+        viewer.canvas.events.size.connect(self._canvas_resized)
+        for layer in viewer.layers:
+            self._dress(layer)
+
+    def describe_with(self, describe: Callable[[], str] | None) -> None:
+        """Let someone else (the side-by-side view) write the canvas text; None ends that."""
+        self._describe = describe
+        self.update_text()
+
+    def update_text(self, event: Any = None) -> None:
+        """Write the time shown, and show the unit while a density is visible."""
+        viewer = self._viewer()
+        if viewer is None or not self._dressed:
+            return
+        visible = [x for x in viewer.layers if x.visible and layer_trajectory(x) is not None]
+        overlays = viewer.canvas.overlays
+        overlays[_UNIT].visible = bool(visible)
+        if self._describe is not None:
+            text = self._describe()
+        else:
+            text = describe_frame(viewer, visible[-1]) if visible else ""
+        overlays.text.text = text
+        overlays.text.visible = bool(text)
+
+    def show_3d(self) -> None:
+        """Look at the whole cell in 3D from the default direction."""
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        viewer.dims.ndisplay = 3
+        camera = viewer.scene.camera
+        camera.perspective = _PERSPECTIVE
+        camera.set_view_direction(_VIEW_DIRECTION, _UP)
+        self.fit()
+
+    def fit(self) -> None:
+        """Fit the layers into the canvas without turning the camera."""
+        viewer = self._viewer()
+        if viewer is not None:
+            viewer.fit_to_view(margin=_MARGIN)
+            self._fitted = _view_of(viewer)
+
+    def _canvas_resized(self, event: Any = None) -> None:
+        """Keep the cell in view, unless someone has zoomed or moved since."""
+        viewer = self._viewer()
+        if viewer is not None and len(viewer.layers) and self._fitted == _view_of(viewer):
+            self.fit()
+
+    def _on_inserted(self, event: Any) -> None:
+        self._dress(event.value)
+
+    def _dress(self, layer: Any) -> None:
+        viewer = self._viewer()
+        if viewer is None or layer_trajectory(layer) is None:
+            return
+        dress_layer(layer)
+        layer.events.visible.connect(self.update_text)
+        if not self._dressed:
+            self._dressed = True
+            _dress_canvas(viewer)
+            if len(viewer.layers) == 1:
+                self.show_3d()
+        if len(viewer.layers) == 1:
+            # napari starts in the middle of the time axis
+            viewer.dims.set_point(viewer.dims.ndim - layer.ndim, float(layer.translate[0]))
+        self.update_text()
+
+
+def _view_of(viewer: Viewer) -> tuple[Any, ...]:
+    camera = viewer.scene.camera
+    return (camera.zoom, tuple(camera.center), viewer.dims.ndisplay)
+
+
+def _dress_canvas(viewer: Viewer) -> None:
+    from napari.components.overlays import TextOverlay
+
+    canvas = viewer.canvas
+    overlays = canvas.overlays
+    for name in ("scale_bar", "axes"):
+        overlay = overlays[name]
+        overlay.position = "bottom_left"
+        overlay.box = False
+        overlay.visible = True
+    overlays.text.position = "bottom_right"
+    overlays.text.box = False
+    if _UNIT not in overlays:
+        overlays[_UNIT] = TextOverlay(
+            text="e/Å³", position="top_right", gridded=True, font_size=9, box=False
+        )
+    canvas.overlay_tiling.top_right = "vertical"
+    canvas.overlay_tiling.bottom_left = "horizontal"
+    canvas.overlay_tiling.bottom_right = "vertical"
+
+
+def describe_frame(viewer: Viewer, layer: Any) -> str:
+    """Time and index of the frame of a density layer that the slider points at."""
+    trajectory = layer_trajectory(layer)
+    if trajectory is None or len(layer.data) != len(trajectory):
+        return ""
+    first, step = time_axis(trajectory)
+    point = viewer.dims.point[viewer.dims.ndim - layer.ndim]
+    index = round((point - first) / step)
+    if not 0 <= index < len(trajectory):
+        return f"t = {point:g} fs: {layer.name} has no frame here"
+    text = f"t = {trajectory.times[index]:g} fs    frame {index} of {len(trajectory)}"
+    problem = layer.data.problems.get(index)
+    return f"{problem}\n{text}" if problem else text
+
+
+_presentations: weakref.WeakKeyDictionary[Any, Presentation] = weakref.WeakKeyDictionary()
+
+
+def presentation_of(viewer: Viewer) -> Presentation:
+    """Return the viewer's presentation, made at the first call."""
+    viewer = unwrap(viewer)
+    presentation = _presentations.get(viewer)
+    if presentation is None:
+        prefer_own_reader()
+        presentation = _presentations[viewer] = Presentation(viewer)
+    return presentation
+
+
+def watch_current_viewer() -> None:
+    """Dress what is about to be opened in the viewer in front, if there is one."""
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    if viewer is not None:
+        presentation_of(viewer)

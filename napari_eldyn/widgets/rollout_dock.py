@@ -1,0 +1,426 @@
+"""The Rollout dock: choose model, reference and sampler; run, pause, look back, save."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QSpinBox,
+    QStyle,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_eldyn.viewer.controller import controller_of
+from napari_eldyn.viewer.layers import layer_trajectory
+from napari_eldyn.viewer.live_run import RunProgress
+from napari_eldyn.viewer.samples import sample_models
+from napari_eldyn.viewer.session import LoadedModel, RolloutSettings, Session
+from napari_eldyn.widgets.messages import MessageArea
+from napari_eldyn.widgets.model_info import describe_model, format_duration
+
+if TYPE_CHECKING:
+    import napari
+
+__all__ = ["RolloutDock"]
+
+_SAMPLERS = {"ddim": 20, "ddpm": 1000}
+"""Samplers and the evaluations to begin with."""
+
+_BROWSE = "browse"  # data of the list entry that opens a file dialog
+
+_SAMPLER_HELP = (
+    "ddim: deterministic between its noises, good with few evaluations\n"
+    "ddpm: the paper's ancestral sampler, made for as many evaluations as the noise schedule has "
+    "steps"
+)
+
+
+class RolloutDock(QWidget):
+    """A thin face of the viewer's `RolloutController`.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        Given by napari.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.controller = controller_of(napari_viewer)
+        self._build()
+        self._connect()
+        self._fill_references()
+        self._show_settings(self.controller.settings)
+        self._show_model(self.controller.model)
+        self._show_reference(self.controller.reference_layer)
+        self._update_enabled()
+
+    # -- widgets ------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.model = QComboBox()
+        self.model.setToolTip("Trained model (.safetensors)")
+        self.model.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.model.setMinimumContentsLength(12)
+        self.model.addItem("choose …", None)
+        for path in sample_models():
+            self.model.addItem(path.stem, path)
+        self.model.addItem("browse …", _BROWSE)
+        self.reference = QComboBox()
+        self.reference.setToolTip(
+            "Density trajectory to start from and to compare with; open one by dropping it into "
+            "the window"
+        )
+        self.reference.setSizeAdjustPolicy(self.model.sizeAdjustPolicy())
+        self.reference.setMinimumContentsLength(12)
+        self.device = QComboBox()
+        self.device.setToolTip("Where the model runs; auto takes a GPU if there is one")
+        self.device.addItems(["auto", "cpu"])
+        self.device_used = _note()
+        self.device_used.setToolTip("Device in use")
+        self.model_info = QLabel("No model loaded")
+        self.model_info.setWordWrap(True)
+        self.model_info.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+        self.start_frame = _spin(0, 0, "Frame of the reference to start from")
+        self.start_time = _note()
+        self.start_time.setToolTip("Time of the start frame in fs")
+        self.sampler = QComboBox()
+        self.sampler.addItems(list(_SAMPLERS))
+        self.sampler.setToolTip(_SAMPLER_HELP)
+        self.evaluations = _spin(
+            1, 10_000, "Evaluations of the denoiser per generated frame: more is slower and better"
+        )
+        self.n_frames = _spin(1, 1_000_000, "Frames that Run generates")
+        self.run_time = _note()
+        self.run_time.setToolTip("Simulated time of that many frames")
+        self.seed = _spin(0, 2**31 - 1, "Seed of the noise: the same seed gives the same frames")
+
+        self.buttons: dict[str, QPushButton] = {}
+        for name, tip in (
+            ("Step", "Generate one frame"),
+            ("Run", "Generate the number of frames set above; after a pause, those left"),
+            ("Pause", "Finish the frame in the making, then wait; Run goes on"),
+            ("Stop", "End at once; the frames made so far are kept"),
+            ("Reset", "Discard the generated frames and start over with the settings above"),
+            ("Save …", "Write the generated frames as an .eldyn trajectory"),
+        ):
+            self.buttons[name] = QPushButton(name)
+            self.buttons[name].setToolTip(tip)
+        self.follow = QCheckBox("Follow live")
+        self.follow.setChecked(True)
+        self.follow.setToolTip(
+            "Show the newest frame while it runs. Moving the time slider switches this off; tick "
+            "it to come back."
+        )
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(8)
+        self.progress = QLabel()
+        # A longer text never widens the dock.
+        self.progress.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.messages = MessageArea()
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setVerticalSpacing(4)
+        form.addRow("Model", self.model)
+        form.addRow("Device", _row(self.device, self.device_used))
+        form.addRow(self.model_info)
+        form.addRow("Reference", self.reference)
+        form.addRow("Start frame", _row(self.start_frame, self.start_time))
+        form.addRow("Sampler", self.sampler)
+        form.addRow("Evaluations", self.evaluations)
+        form.addRow("Frames", _row(self.n_frames, self.run_time))
+        form.addRow("Seed", self.seed)
+        grid = QGridLayout()
+        grid.setSpacing(4)
+        for place, button in enumerate(self.buttons.values()):
+            grid.addWidget(button, place // 3, place % 3)
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.setSpacing(6)
+        column.addLayout(form)
+        column.addLayout(grid)
+        column.addWidget(_row(self.bar, self.follow))
+        column.addWidget(self.progress)
+        column.addWidget(self.messages)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inside)
+        outside = QVBoxLayout(self)
+        outside.setContentsMargins(0, 0, 0, 0)
+        outside.addWidget(scroll)
+        self._inside = inside
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Never cut the content at the side; it may be scrolled."""
+        style = self.style()
+        assert style is not None
+        bar = style.pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
+        return QSize(self._inside.minimumSizeHint().width() + bar, 200)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Ask for the height of the content: a dock below takes the rest."""
+        return self._inside.sizeHint()
+
+    # -- wiring -------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        control = self.controller
+        control.state_changed.connect(self._update_enabled)
+        control.settings_changed.connect(self._show_settings)
+        control.model_changed.connect(self._show_model)
+        control.reference_changed.connect(self._show_reference)
+        control.session_started.connect(self._show_session)
+        control.progressed.connect(self._show_progress)
+        control.follow_changed.connect(self.follow.setChecked)
+        control.message.connect(self.messages.inform)
+        control.failed.connect(self.messages.complain)
+        self.model.activated.connect(self._choose_model)
+        self.device.activated.connect(self._choose_model)
+        self.reference.activated.connect(self._choose_reference)
+        self.start_frame.valueChanged.connect(lambda v: control.configure(start_frame=v))
+        self.sampler.activated.connect(self._choose_sampler)
+        self.evaluations.valueChanged.connect(lambda v: control.configure(evaluations=v))
+        self.n_frames.valueChanged.connect(lambda v: control.configure(n_frames=v))
+        self.seed.valueChanged.connect(lambda v: control.configure(seed=v))
+        for name, action in (
+            ("Step", control.step),
+            ("Run", control.run),
+            ("Pause", control.pause),
+            ("Stop", control.stop),
+            ("Reset", control.reset),
+            ("Save …", self._save),
+        ):
+            self.buttons[name].clicked.connect(lambda _=False, act=action: self._act(act))
+        self.follow.toggled.connect(lambda on: setattr(control, "follow_live", on))
+        layers = self.viewer.layers.events
+        layers.inserted.connect(self._fill_references)
+        layers.removed.connect(self._fill_references)
+
+    def _act(self, action: Any) -> None:
+        self.messages.clear()
+        action()
+
+    def _choose_model(self) -> None:
+        path = self.model.currentData()
+        if path == _BROWSE:
+            self._browse_model()
+        elif path is not None:
+            self._act(lambda: self.controller.set_model(path, self.device.currentText()))
+
+    def _browse_model(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(
+            self, "Open a model", filter="Models (*.safetensors);;All files (*)"
+        )
+        if name:
+            self.add_model(Path(name))
+            self._choose_model()
+        else:
+            model = self.controller.model
+            self.model.setCurrentIndex(0 if model is None else self.model.findData(model.path))
+
+    def add_model(self, path: Path) -> None:
+        """List a model file and select it, without loading it."""
+        index = self.model.findData(path)
+        if index < 0:
+            index = self.model.count() - 1  # before "browse"
+            self.model.insertItem(index, path.stem, path)
+        self.model.setCurrentIndex(index)
+
+    def _choose_reference(self) -> None:
+        self._act(lambda: self.controller.set_reference(self.reference.currentData()))
+
+    def _choose_sampler(self) -> None:
+        sampler = self.sampler.currentText()
+        self.controller.configure(sampler=sampler, evaluations=_SAMPLERS[sampler])
+
+    def _save(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Save the rollout", "rollout.eldyn", "Density trajectory (*.eldyn)"
+        )
+        if name:
+            path = Path(name)
+            # The dialog has already asked whether to replace what is there.
+            self.controller.save(path.with_suffix(".eldyn"), overwrite=True)
+
+    # -- what the controller says -------------------------------------------------------------
+
+    def _fill_references(self, event: Any = None) -> None:
+        layers = [x for x in self.viewer.layers if layer_trajectory(x) is not None]
+        chosen = self.controller.reference_layer
+        self.reference.clear()
+        self.reference.addItem("choose …" if layers else "open a trajectory first", None)
+        for layer in layers:
+            trajectory = layer_trajectory(layer)
+            self.reference.addItem(trajectory.name if trajectory else layer.name, layer)
+            if layer is chosen:
+                self.reference.setCurrentIndex(self.reference.count() - 1)
+        if chosen is None and len(layers) == 1:
+            self.controller.set_reference(layers[0])
+
+    def _show_reference(self, layer: Any) -> None:
+        self._fill_references()
+        trajectory = layer_trajectory(layer)
+        self.start_frame.setMaximum(0 if trajectory is None else len(trajectory) - 1)
+        self._show_times()
+        self._update_enabled()
+
+    def _show_settings(self, settings: RolloutSettings) -> None:
+        self.start_frame.setValue(settings.start_frame)
+        self.sampler.setCurrentText(settings.sampler)
+        self.evaluations.setValue(settings.evaluations)
+        self.n_frames.setValue(settings.n_frames)
+        self.seed.setValue(settings.seed)
+        self._show_times()
+        self._update_enabled()
+
+    def _show_times(self) -> None:
+        """Show what the counts of frames mean in fs."""
+        trajectory = layer_trajectory(self.controller.reference_layer)
+        model, settings = self.controller.model, self.controller.settings
+        _set_note(
+            self.start_time,
+            ""
+            if trajectory is None or settings.start_frame >= len(trajectory)
+            else f"t = {trajectory.times[settings.start_frame]:g} fs",
+        )
+        _set_note(
+            self.run_time,
+            "" if model is None else f"= {settings.n_frames * model.emulator.timestep:g} fs",
+        )
+
+    def _show_model(self, model: LoadedModel | None) -> None:
+        if model is None:
+            return
+        self.add_model(model.path)
+        _set_note(self.device_used, f"on {model.device}")
+        for name in model.devices:
+            if self.device.findText(name) < 0:
+                self.device.addItem(name)
+        self.model_info.setText(describe_model(model))
+        self._show_times()
+
+    def _show_session(self, session: Session | None) -> None:
+        self._set_bar(0, 1)
+        self.progress.setText("")
+        self._update_enabled()
+
+    def _show_progress(self, progress: RunProgress) -> None:
+        self._set_bar(progress.done, progress.total)
+        text = f"{progress.done} / {progress.total} frames"
+        if progress.rate is not None:
+            text += f"   {progress.rate:.3g} frames/s"
+        if progress.remaining is not None and progress.done < progress.total:
+            text += f"   {format_duration(progress.remaining)} left"
+        self.progress.setText(text)
+
+    def _update_enabled(self, _state: str = "") -> None:
+        control = self.controller
+        state, stale = control.state, control.needs_reset and control.has_frames
+        resting = state in ("ready", "paused")
+        can_run = resting and not stale
+        for name, enabled in (
+            ("Step", can_run),
+            ("Run", can_run),
+            ("Pause", state == "running"),
+            ("Stop", state in ("running", "paused", "loading", "saving")),
+            ("Reset", resting and control.has_frames),
+            ("Save …", resting and control.has_frames),
+        ):
+            self.buttons[name].setEnabled(enabled)
+        self.buttons["Run"].setText("Resume" if state == "paused" else "Run")
+        free = state not in ("running", "stopping", "saving")
+        for widget in (self.start_frame, self.sampler, self.evaluations, self.seed):
+            widget.setEnabled(free)
+        self.messages.set_hint(self._hint(state, stale))
+        if state in ("loading", "saving", "stopping"):
+            self._set_bar(0, 0)
+            self.progress.setText({"loading": "loading …", "saving": "saving …"}.get(state, "…"))
+        elif self.bar.maximum() == 0:
+            self._set_bar(0, 1)
+            self.progress.setText("")
+
+    def _set_bar(self, value: int, maximum: int) -> None:
+        """Set the bar (busy if the maximum is 0) without Qt's repainting the window at once."""
+        self.bar.setUpdatesEnabled(False)
+        self.bar.setMaximum(maximum)
+        self.bar.setValue(value)
+        self.bar.setUpdatesEnabled(True)
+
+    def _hint(self, state: str, stale: bool) -> str:
+        control = self.controller
+        if stale:
+            n = len(control.generated_statistics)
+            return (
+                f"These settings make another rollout: Reset starts it and discards the {n} "
+                "frames shown. Save them first to keep them."
+            )
+        if state == "idle":
+            missing = [
+                name
+                for name, value in (
+                    ("a model", control.model),
+                    ("a reference trajectory", control.reference_layer),
+                )
+                if value is None
+            ]
+            return f"Choose {' and '.join(missing)}." if missing else ""
+        return ""
+
+
+def _spin(low: int, high: int, tip: str) -> QSpinBox:
+    spin = QSpinBox()
+    spin.setRange(low, high)
+    spin.setToolTip(tip)
+    spin.setKeyboardTracking(False)
+    return spin
+
+
+def _note() -> QLabel:
+    """Return a remark at the end of a row, absent while it is empty."""
+    label = QLabel()
+    label.hide()
+    return label
+
+
+def _set_note(label: QLabel, text: str) -> None:
+    label.setText(text)
+    label.setVisible(bool(text))
+
+
+def _row(*widgets: QWidget) -> QWidget:
+    holder = QWidget()
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(6)
+    for place, widget in enumerate(widgets):
+        row.addWidget(widget, 1 if place == 0 else 0)
+    holder.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    return holder
