@@ -1,1 +1,20 @@
-"""Placeholder docstring, replaced by the owner."""
+"""Plots of statistics, for live canvases and for print (matplotlib; neither Qt nor napari)."""
+
+from napari_eldyn.figures.distribution_plot import DistributionPlot
+from napari_eldyn.figures.divergence_plot import DivergencePlot
+from napari_eldyn.figures.paper import distribution_figure, save_figure, structure_factor_figure
+from napari_eldyn.figures.structure_factor_plot import StructureFactorPlot
+from napari_eldyn.figures.style import DARK, LIGHT, Palette, palette_on
+
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "DistributionPlot",
+    "DivergencePlot",
+    "Palette",
+    "StructureFactorPlot",
+    "distribution_figure",
+    "palette_on",
+    "save_figure",
+    "structure_factor_figure",
+]

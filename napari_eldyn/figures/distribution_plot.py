@@ -85,7 +85,9 @@ class DistributionPlot(LivePlot):
         axes.set_xlim(self.edges[0], self.edges[-1])
         axes.set_xlabel(r"normalised density $\tilde{\rho}$ (dimensionless)")
         axes.set_ylabel("probability density")
-        self.set_log(log)
+        if log:
+            axes.set_yscale("log", nonpositive="clip")
+        self._fit()
 
     def _thin(self, colour: str) -> Line2D:
         (line,) = self.axes.plot([], [], color=colour, lw=FRAME_WIDTH, zorder=3.5)
@@ -130,17 +132,6 @@ class DistributionPlot(LivePlot):
         self._set(self._frames["generated"], "generated", generated)
         self._set(self._frames["reference"], "reference frame", reference)
 
-    def set_log(self, log: bool) -> None:
-        """Make the probability axis logarithmic or linear."""
-        self._log = log
-        if log:
-            self.axes.set_yscale("log", nonpositive="clip")
-        else:
-            self.axes.set_yscale("linear")
-        self._fit(force=True)
-        if self.axes.get_legend() is not None:
-            self.legend()
-
     def legend(self, labels: Mapping[str, str] | None = None) -> None:
         """Name the lines inside the axes.
 
@@ -171,16 +162,13 @@ class DistributionPlot(LivePlot):
         self._tops[key] = float(values.max(initial=0.0))
         self._fit()
 
-    def _fit(self, *, force: bool = False) -> None:
+    def _fit(self) -> None:
         """Widen the probability axis when a line outgrows it; it never shrinks by itself."""
         highest = max([*self._tops.values(), 0.4])
-        if not force and highest <= self._top:
+        if highest <= self._top:
             return
-        self._top = 1.08 * highest if force else 1.2 * highest
-        if self._log:
-            self.axes.set_ylim(_LOG_FLOOR, 3 * self._top)
-        else:
-            self.axes.set_ylim(0, 1.06 * self._top)
+        self._top = 1.15 * highest
+        self.axes.set_ylim(*((_LOG_FLOOR, 3 * self._top) if self._log else (0, self._top)))
         self._redraw_needed = True
 
 

@@ -52,6 +52,8 @@ class DivergencePlot(LivePlot):
 
     def __init__(self, axes: Axes, palette: Palette, *, live: bool = False) -> None:
         super().__init__(axes, palette, live=live)
+        axes.set_ylim(1e-3, 1.0)
+        axes.set_yscale("log")
         self._times: tuple[float, float] | None = None
         self._values: tuple[float, float] = (1e-3, 1.0)
         self._levels: dict[Level, float] = {}
@@ -101,7 +103,6 @@ class DivergencePlot(LivePlot):
             axes.axvline(0.0, color=palette.muted, lw=0.8, ls=(0, (2, 2)), zorder=3, visible=False)
         )
         self._frame, self._running = self._add_changing(frame), self._add_changing(running)
-        axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(numticks=6))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(r"time $\tau$ (fs)")

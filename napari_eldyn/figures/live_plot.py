@@ -57,7 +57,7 @@ class LivePlot:
 
     def draw_changing(self) -> None:
         """Draw the artists that change onto the picture of the lasting ones."""
-        for artist in self._changing:
+        for artist in sorted(self._changing, key=Artist.get_zorder):
             if artist.get_visible():
                 self.axes.draw_artist(artist)
 

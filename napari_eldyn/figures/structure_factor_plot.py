@@ -207,14 +207,17 @@ class StructureFactorPlot(LivePlot):
             return
         low, high = float(usable.min()), float(usable.max())
         if self.relative:
-            low, high = min(low, 0.9), max(high, 1.1)
+            # A shell where the reference almost vanishes must not press the others flat.
+            low, high = min(low, 0.9), float(np.clip(high, 1.1, _LARGEST_RATIO))
         if self._range is not None:
             if low >= self._range[0] and high <= self._range[1]:
                 return
             low, high = min(low, self._range[0]), max(high, self._range[1])
-        # A shell where S(q) almost vanishes must not press the others flat.
-        high = min(high, _LARGEST_RATIO) if self.relative else high
-        room = 0.15 * (high - low)
-        self._range = (low - room, high + room) if self.relative else (low / 1.6, high * 1.6)
-        self.axes.set_ylim(*self._range)
+        if self.relative:
+            self._range = (low - 0.1 * (high - low), high + 0.1 * (high - low))
+            # The legend takes the upper part.
+            self.axes.set_ylim(self._range[0], self._range[1] + 0.4 * (high - low))
+        else:
+            self._range = (low / 2, high * 2)
+            self.axes.set_ylim(*self._range)
         self._redraw_needed = True

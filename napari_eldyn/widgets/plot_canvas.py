@@ -54,7 +54,7 @@ class PlotCanvas(FigureCanvasQTAgg, Generic[PlotT]):
         if parent is not None:
             self.setParent(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.setMinimumSize(QSize(200, 140))
+        self.setMinimumSize(QSize(200, 148))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._background: Any = None
         self._behind = True

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -43,6 +43,7 @@ FloatArray = NDArray[np.float64]
 
 # Updates that come faster than this are drawn together (ms).
 _DRAW_INTERVAL = 40
+_MINIMUM_WIDTH = 340
 
 
 class Update(Protocol):
@@ -89,9 +90,9 @@ class StatisticsDock(QWidget):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_DRAW_INTERVAL)
         self._timer.timeout.connect(self.draw_now)
-        self._canvases: list[PlotCanvas[Any]] = []
+        self.canvases: list[PlotCanvas[Any]] = []
         self._build()
-        self.setMinimumWidth(280)
+        self.setMinimumWidth(_MINIMUM_WIDTH)
 
     # -- what comes in ------------------------------------------------------------------------
 
@@ -129,7 +130,7 @@ class StatisticsDock(QWidget):
             Times of the start frame and of the last frame asked for, fs. Later frames widen it.
         """
         self._time_range = (start, stop)
-        if self._canvases:
+        if self.canvases:
             self._divergence.plot.set_time_range(start, stop)
             self._schedule()
 
@@ -198,8 +199,8 @@ class StatisticsDock(QWidget):
             self._palette = DARK if theme else LIGHT
         else:
             self._palette = palette_on(theme["background"], theme["text"])
-        self._numbers.set_palette(self._palette)
-        if self._canvases:
+        self.numbers.set_palette(self._palette)
+        if self.canvases:
             self._build_plots()
         self._schedule()
 
@@ -213,9 +214,13 @@ class StatisticsDock(QWidget):
         self._show_distribution(self._settings)
         self._show_divergence(self._history)
         self._show_structure_factor()
-        for canvas in self._canvases:
+        for canvas in self.canvases:
             canvas.refresh()
         self._show_numbers(self._history)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Give the preferred size: three plots in sight."""
+        return QSize(400, 690)
 
     def showEvent(self, event: Any) -> None:  # noqa: N802
         """Catch up with what came in while hidden."""
@@ -253,7 +258,7 @@ class StatisticsDock(QWidget):
         )
 
     def _show_numbers(self, history: RolloutHistory) -> None:
-        self._numbers.show_generated(history, *self._shown, self._convention.currentData())
+        self.numbers.show_generated(history, *self._shown, self.convention.currentData())
 
     # -- widgets ------------------------------------------------------------------------------
 
@@ -265,32 +270,32 @@ class StatisticsDock(QWidget):
         self._hint.setWordWrap(True)
         self._hint.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._hint.setMargin(8)
-        self._log = QCheckBox("log")
-        self._log.setToolTip("Logarithmic probability axis: shows the tails")
-        self._log.toggled.connect(self._change_log)
-        self._convention = QComboBox()
-        self._convention.addItem("amplitude", "amplitude")
-        self._convention.addItem("intensity", "intensity")
-        self._convention.setToolTip(
+        self.log = QCheckBox("log")
+        self.log.setToolTip("Logarithmic probability axis: shows the tails")
+        self.log.toggled.connect(self._change_distribution)
+        self.convention = QComboBox()
+        self.convention.addItem("amplitude", "amplitude")
+        self.convention.addItem("intensity", "intensity")
+        self.convention.setToolTip(
             "amplitude: shell mean of |F(q)|, as in the paper\n"
             "intensity: shell mean of |F(q)|² per electron, the usual convention"
         )
-        self._convention.currentIndexChanged.connect(self._change_structure_factor)
-        self._relative = QCheckBox("ratio")
-        self._relative.setToolTip("Divide by the reference: shows differences of per cents")
-        self._relative.toggled.connect(self._change_structure_factor)
+        self.convention.currentIndexChanged.connect(self._change_structure_factor)
+        self.ratio = QCheckBox("ratio")
+        self.ratio.setToolTip("Divide by the reference: shows differences of per cents")
+        self.ratio.toggled.connect(self._change_structure_factor)
         choices = QWidget()
         row = QHBoxLayout(choices)
         row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self._relative)
-        row.addWidget(self._convention)
+        row.addWidget(self.ratio)
+        row.addWidget(self.convention)
         self._structure_factor_choices = choices
         self._plots = QWidget()
         self._plots_layout = QVBoxLayout(self._plots)
         self._plots_layout.setContentsMargins(0, 0, 0, 0)
         self._plots_layout.setSpacing(2)
-        self._numbers = StatisticsNumbers()
-        self._numbers.set_palette(self._palette)
+        self.numbers = StatisticsNumbers()
+        self.numbers.set_palette(self._palette)
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -300,30 +305,30 @@ class StatisticsDock(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(2, 2, 2, 2)
         column.setSpacing(2)
-        column.addWidget(self._numbers.headline)
+        column.addWidget(self.numbers.headline)
         column.addWidget(self._hint)
         column.addWidget(self._scroll, 1)
         column.addStretch(0)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-        self._numbers.headline.hide()
+        self.numbers.headline.hide()
 
     def _build_plots(self) -> None:
         """Make the plots anew for the reference and the colours."""
         assert self._settings is not None
         builders = (self._new_distribution, self._new_divergence, self._new_structure_factor)
-        if not self._canvases:
+        if not self.canvases:
             self._distribution = PlotCanvas(self._new_distribution, self._palette)
             self._divergence = PlotCanvas(self._new_divergence, self._palette)
             self._structure_factor = PlotCanvas(self._new_structure_factor, self._palette)
-            self._canvases = [self._distribution, self._divergence, self._structure_factor]
+            self.canvases = [self._distribution, self._divergence, self._structure_factor]
             self._add_sections()
             return
-        for canvas, build in zip(self._canvases, builders, strict=True):
+        for canvas, build in zip(self.canvases, builders, strict=True):
             canvas.set_plot(build, self._palette)
 
     def _add_sections(self) -> None:
         sections = (
-            Section("Values of the density", self._distribution, control=self._log, stretch=True),
+            Section("Values of the density", self._distribution, control=self.log, stretch=True),
             Section("Divergence from the reference", self._divergence, stretch=True),
             Section(
                 "Structure factor",
@@ -331,19 +336,19 @@ class StatisticsDock(QWidget):
                 control=self._structure_factor_choices,
                 stretch=True,
             ),
-            Section("Scores", self._numbers.scores),
-            Section("Electrons and extremes", self._numbers.extremes),
+            Section("Scores", self.numbers.scores),
+            Section("Electrons and extremes", self.numbers.extremes),
         )
         for section in sections:
             self._plots_layout.addWidget(section)
         self._plots_layout.addStretch(0)
-        self._numbers.headline.show()
+        self.numbers.headline.show()
 
     def _new_distribution(self, axes: Axes, palette: Palette) -> DistributionPlot:
         assert self._settings is not None
         assert self._reference is not None
         plot = DistributionPlot(
-            axes, palette, self._settings.edges, live=True, log=self._log.isChecked()
+            axes, palette, self._settings.edges, live=True, log=self.log.isChecked()
         )
         plot.set_reference(self._reference.density)
         plot.legend()
@@ -372,8 +377,8 @@ class StatisticsDock(QWidget):
             axes,
             palette,
             self._settings.shells.q,
-            convention=self._convention.currentData(),
-            relative=self._relative.isChecked(),
+            convention=self.convention.currentData(),
+            relative=self.ratio.isChecked(),
             live=True,
         )
         self._set_structure_factor_reference(plot)
@@ -383,20 +388,20 @@ class StatisticsDock(QWidget):
     def _set_structure_factor_reference(self, plot: StructureFactorPlot) -> None:
         assert self._reference is not None
         name = plot.convention
-        self._numbers.show_reference(self._reference, self._levels, name)
+        self.numbers.show_reference(self._reference, self._levels, name)
         halves = None if self._levels is None else self._levels.halves
         plot.set_reference(
             getattr(self._reference, name),
             None if halves is None else (getattr(halves[0], name), getattr(halves[1], name)),
         )
 
-    def _change_log(self, log: bool) -> None:
-        if self._canvases:
-            self._distribution.plot.set_log(log)
+    def _change_distribution(self) -> None:
+        if self.canvases:
+            self._distribution.set_plot(self._new_distribution, self._palette)
             self._schedule()
 
     def _change_structure_factor(self) -> None:
-        if self._canvases:
+        if self.canvases:
             self._structure_factor.set_plot(self._new_structure_factor, self._palette)
             self._schedule()
 

@@ -93,6 +93,8 @@ class StatisticsNumbers:
     def set_palette(self, palette: Palette) -> None:
         """Mark the rows with the colours of their lines."""
         self._palette = palette
+        for table in (self.scores, self.extremes):
+            table.set_heading_colour(palette.muted)
         self._colours = {
             _FRAME: palette.generated[0],
             _MEAN: palette.generated[0],

@@ -65,14 +65,15 @@ class NumberTable(QWidget):
         grid.setContentsMargins(6, 0, 6, 4)
         grid.setHorizontalSpacing(6)
         grid.setVerticalSpacing(2)
+        self._headings: list[QLabel] = []
         for column, heading in enumerate(columns):
             label = QLabel(heading)
-            label.setEnabled(False)  # greyed by the theme
             if column:
                 label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
                 label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
                 grid.setColumnStretch(column, 1)
             grid.addWidget(label, 0, column)
+            self._headings.append(label)
         self._names: dict[str, QLabel] = {}
         self._cells: dict[str, list[QLabel]] = {}
         for number, row in enumerate(rows, start=1):
@@ -106,6 +107,11 @@ class NumberTable(QWidget):
                 cell.setText(value)
         if name is not None and self._names[row].text() != name:
             self._names[row].setText(name)
+
+    def set_heading_colour(self, colour: str) -> None:
+        """Print the column headings in a colour."""
+        for label in self._headings:
+            label.setStyleSheet(f"color: {colour};")
 
     def set_row_help(self, row: str, text: str) -> None:
         """Explain a row in a tool tip."""
