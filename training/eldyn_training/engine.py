@@ -257,7 +257,7 @@ def _refine(training: _Training) -> dict[str, float]:
     rows = _state_rows(dataset, pairs)
     current, following = (training.latents[rows[:, k]] for k in (0, 1))
     loss = denoising_loss(
-        recipe.objective,
+        recipe.refinement,
         training.networks.denoiser,
         training.schedule,
         current,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from eldyn_training.recipe import ObjectiveRecipe
+from eldyn_training.recipe import ObjectiveRecipe, RefinementRecipe
 from napari_eldyn.emulator.denoiser import MLPDenoiser
 from napari_eldyn.emulator.schedule import NoiseSchedule, add_noise
 from napari_eldyn.emulator.soft_histogram import soft_histogram
@@ -84,7 +84,7 @@ class DistributionLoss:
 
 
 def denoising_loss(
-    recipe: ObjectiveRecipe,
+    draws: ObjectiveRecipe | RefinementRecipe,
     denoiser: MLPDenoiser,
     schedule: NoiseSchedule,
     current: Tensor,
@@ -95,7 +95,7 @@ def denoising_loss(
 
     Parameters
     ----------
-    recipe : ObjectiveRecipe
+    draws : ObjectiveRecipe or RefinementRecipe
         Draws per transition and noise on the condition.
     denoiser : MLPDenoiser
         ε_θ(z_t(τ+Δτ), t, z_0(τ)).
@@ -106,13 +106,13 @@ def denoising_loss(
     generator : torch.Generator
         On the CPU, so that runs on all devices draw the same numbers.
     """
-    current = current.repeat(recipe.noise_draws, 1)
-    following = following.repeat(recipe.noise_draws, 1)
+    current = current.repeat(draws.noise_draws, 1)
+    following = following.repeat(draws.noise_draws, 1)
     device = current.device
     t = torch.randint(schedule.steps, (len(current),), generator=generator).to(device)
     noise = torch.randn(current.shape, generator=generator).to(device)
-    if recipe.context_noise:
+    if draws.context_noise:
         jitter = torch.randn(current.shape, generator=generator).to(device)
-        current = current + recipe.context_noise * jitter
+        current = current + draws.context_noise * jitter
     noisy = add_noise(schedule, following, t, noise)
     return functional.mse_loss(denoiser(noisy, t, current), noise)

@@ -99,8 +99,8 @@ class ObjectiveRecipe(StrictModel):
     """Diffusion steps and noises drawn per transition and training step: the same expectation
     with less variance."""
     context_noise: NonNegative = 0.0
-    """Standard deviation of Gaussian noise on the condition, in units of the normalised latents;
-    teaches the denoiser to return from slightly wrong latents."""
+    """Standard deviation of Gaussian noise on the condition of the denoiser, in units of the
+    normalised latents; teaches it to return from slightly wrong latents."""
 
     @field_validator("histogram_range")
     @classmethod
@@ -143,6 +143,10 @@ class RefinementRecipe(StrictModel):
     batch_size: PositiveInt = 64
     """Transitions per step."""
     learning_rate: Positive = 1e-3
+    noise_draws: PositiveInt = 1
+    """As in the objective."""
+    context_noise: NonNegative = 0.0
+    """As in the objective."""
 
 
 class Recipe(StrictModel):
