@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args, overload
+from typing import Any, Literal, Protocol, SupportsIndex, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -245,12 +246,14 @@ class DensityTrajectory:
         return f"<DensityTrajectory '{self.name}': {len(self)} frames, {self.grid!r}, {self.kind}>"
 
     @overload
-    def __getitem__(self, index: int) -> npt.NDArray[np.float32]: ...
+    def __getitem__(self, index: SupportsIndex) -> npt.NDArray[np.float32]: ...
 
     @overload
     def __getitem__(self, index: slice) -> DensityTrajectory: ...
 
-    def __getitem__(self, index: int | slice) -> npt.NDArray[np.float32] | DensityTrajectory:
+    def __getitem__(
+        self, index: SupportsIndex | slice
+    ) -> npt.NDArray[np.float32] | DensityTrajectory:
         """Return one frame [electrons/Å³], or a lazy trajectory for a slice."""
         if isinstance(index, slice):
             return self._select(range(len(self))[index])
@@ -360,11 +363,12 @@ class DensityTrajectory:
         save_trajectory(self, path, encoding=encoding, overwrite=overwrite, progress=progress)
 
 
-def _resolve(index: int, n: int) -> int:
-    resolved = index + n if index < 0 else index
+def _resolve(index: SupportsIndex, n: int) -> int:
+    wanted = operator.index(index)
+    resolved = wanted + n if wanted < 0 else wanted
     if not 0 <= resolved < n:
-        raise IndexError(f"frame {index} of a trajectory of {n} frames")
-    return int(resolved)
+        raise IndexError(f"frame {wanted} of a trajectory of {n} frames")
+    return resolved
 
 
 def check_frame(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,32 @@ def test_everything_comes_back(make_trajectory, tmp_path, encoding) -> None:
     else:
         # The stated error holds, and is not far off.
         assert 0.4 * bound < worst <= bound < 5e-5
+
+
+def test_another_program_reads_it_by_the_formula_in_its_header(make_trajectory, tmp_path) -> None:
+    """Plain zarr and the attributes are enough."""
+    trajectory = make_trajectory()
+    trajectory.save(tmp_path / "t.eldyn")
+    group = zarr.open_group(tmp_path / "t.eldyn", mode="r")
+    encoding = group.attrs["encoding"]
+    formula = "density = exp(lo + (hi - lo) * (code - 1) / 65534), [lo, hi] = density_range[frame]"
+    assert encoding["formula"] == formula
+    lo, hi = group["density_range"][3]
+    density = np.exp(lo + (hi - lo) * (group["density"][3].astype(float) - 1) / 65534)
+    np.testing.assert_allclose(density, trajectory[3], rtol=encoding["relative_error"])
+    assert group.attrs["units"]["density"] == "electrons/Å³"
+    np.testing.assert_array_equal(group["times"][:], trajectory.times)
+
+
+def test_threads_read_at_once(make_trajectory, tmp_path) -> None:
+    trajectory = make_trajectory(n=20)
+    trajectory.save(tmp_path / "t.eldyn", encoding="float32")
+    stored = open_store(tmp_path / "t.eldyn")
+    order = np.random.default_rng(0).integers(0, 20, 200)
+    with ThreadPoolExecutor(8) as pool:
+        frames = list(pool.map(lambda index: stored[index], order))
+    for index, frame in zip(order, frames, strict=True):
+        np.testing.assert_array_equal(frame, trajectory[index])
 
 
 def test_a_wide_range_states_its_larger_error(make_trajectory, tmp_path) -> None:

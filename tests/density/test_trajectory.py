@@ -44,6 +44,8 @@ def test_indices_as_in_a_list() -> None:
     for index in (5, -6):
         with pytest.raises(IndexError, match="trajectory of 5 frames"):
             trajectory[index]
+    with pytest.raises(TypeError):
+        trajectory[1.0]
     np.testing.assert_array_equal(trajectory[1:-1].times, [2.0, 4.0, 6.0])
     assert len(trajectory[3:2]) == 0
     with pytest.raises(ValueError, match="forward in time"):
