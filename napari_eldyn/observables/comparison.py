@@ -156,12 +156,15 @@ def _check_comparable(
     generated: DensityTrajectory, reference: DensityTrajectory, start_frame: int
 ) -> None:
     if not generated.grid.matches(reference.grid):
+        same_points = generated.grid.shape == reference.grid.shape
         raise EldynError(
             f"the generated densities ({_grid(generated)}) and the reference ({_grid(reference)}) "
-            "lie on different grids",
+            f"lie {'in different cells' if same_points else 'on different grids'}",
             path=generated.path,
-            remedy="Bring the reference to the generated grid (eldyn convert --grid); "
-            "different cells cannot be compared.",
+            remedy="Only densities in one cell can be compared: choose another reference."
+            if same_points
+            else "Bring the reference to the generated grid (eldyn convert --grid); the cells "
+            "must be the same.",
         )
     kinds = {generated.kind, reference.kind}
     if len(kinds - {"unknown"}) > 1:

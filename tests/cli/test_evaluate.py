@@ -267,7 +267,7 @@ def test_bad_input_is_refused_before_anything_is_written(folder, tmp_path):
     reference.resampled((10, 10, 10)).save(finer)
     out = tmp_path / "out"
     for generated, truth, message in (
-        (folder / "rollout.eldyn", other_cell, "different grids"),
+        (folder / "rollout.eldyn", other_cell, "different cells"),
         (folder / "rollout.eldyn", finer, r"8×8×8 points.*10×10×10 points"),
         (folder / "rollout.eldyn", other_kind, "kind 'pseudo'"),
         (folder / "rollout.eldyn", short, "too short: 3 frames"),

@@ -177,7 +177,7 @@ def test_progress_names_its_stages(reference, settings):
 
 def test_bad_pairs_are_refused(reference, settings):
     other = like(reference, grid=PeriodicGrid(reference.grid.cell * 1.01, reference.grid.shape))
-    with pytest.raises(EldynError, match="different grids"):
+    with pytest.raises(EldynError, match="different cells"):
         compare(other, reference, settings)
     with pytest.raises(EldynError, match=r"12×13×14 points.*12×12×12 points"):
         compare(reference, reference.resampled((12, 12, 12)), settings)
