@@ -269,20 +269,23 @@ class DensityTrajectory:
     def _select(self, chosen: range) -> DensityTrajectory:
         if chosen.step < 0:
             raise ValueError("a trajectory runs forward in time: slice with a positive step")
-        return self._derived(SelectedFrames(SourceOf(self), chosen), chosen=chosen)
+        return self._derived(SelectedFrames(SourceOf(self), chosen), chosen)
 
     def _derived(
         self,
         frames: FrameSource,
+        chosen: range,
         *,
         grid: PeriodicGrid | None = None,
-        chosen: range | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> DensityTrajectory:
-        """Return a trajectory of other frames, with all else as here, for `chosen` frames."""
+        """Return a trajectory of other frames, with all else as here for the `chosen` frames.
+
+        A rollout may grow meanwhile: what is derived from it keeps the frames of now.
+        """
 
         def rows(array: Any) -> Any:
-            return array if chosen is None or array is None else Rows(array, chosen)
+            return None if array is None else Rows(array, chosen)
 
         return DensityTrajectory(
             frames,
@@ -313,8 +316,10 @@ class DensityTrajectory:
         grid = self.grid.with_shape(shape)
         if grid.shape == self.grid.shape:
             return self
+        chosen = range(len(self))
         return self._derived(
-            ResampledFrames(SourceOf(self), grid.shape),
+            ResampledFrames(SelectedFrames(SourceOf(self), chosen), grid.shape),
+            chosen,
             grid=grid,
             provenance={"resampled_from": list(self.grid.shape)},
         )
@@ -327,7 +332,8 @@ class DensityTrajectory:
         provenance : mapping
             JSON values; entries of the same name are replaced.
         """
-        return self._derived(SourceOf(self), provenance=provenance)
+        chosen = range(len(self))
+        return self._derived(SelectedFrames(SourceOf(self), chosen), chosen, provenance=provenance)
 
     def save(
         self,

@@ -115,6 +115,28 @@ def test_a_subclass_that_generates_frames_can_be_sliced_and_saved(tmp_path) -> N
     assert DensityTrajectory.open(tmp_path / "d.eldyn")[3].max() == 8.0
 
 
+def test_what_is_derived_from_a_growing_trajectory_keeps_its_length() -> None:
+    class Growing(DensityTrajectory):
+        @property
+        def times(self):
+            return np.arange(float(len(self)))
+
+        @property
+        def extra(self):
+            return {"latents": np.zeros((len(self), 3))}
+
+    frames = CountingFrames(4)
+    growing = Growing(frames, GRID, np.arange(4.0))
+    derived = [growing[1:], growing.resampled((2, 2, 2)), growing.annotated({"note": 1})]
+    frames.n = 9
+    assert len(growing) == 9
+    assert [len(part) for part in derived] == [3, 4, 4]
+    for part in derived:
+        assert len(part.times) == part.extra["latents"].shape[0] == len(part)
+        with pytest.raises(IndexError):
+            part[len(part)]
+
+
 def test_annotations_are_added_to_the_provenance(make_trajectory) -> None:
     annotated = make_trajectory().annotated({"note": "x"})
     assert annotated.provenance["note"] == "x"
