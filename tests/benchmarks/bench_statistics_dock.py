@@ -55,16 +55,16 @@ def main() -> None:
 
     def full(number: int) -> None:
         dock.show_frame(number, counted[number % len(counted)])
-        for canvas in dock.canvases:
+        for canvas in dock.plots.canvases:
             canvas.draw()
         dock.draw_now()
         application.processEvents()
 
     for number in range(10):
         live(number)
-    redraws = sum(canvas.full_redraws for canvas in dock.canvases)
+    redraws = sum(canvas.full_redraws for canvas in dock.plots.canvases)
     blitted = _milliseconds(lambda k: live(10 + k), _UPDATES)
-    redraws = sum(canvas.full_redraws for canvas in dock.canvases) - redraws
+    redraws = sum(canvas.full_redraws for canvas in dock.plots.canvases) - redraws
     redrawn = _milliseconds(full, 30)
     dock.hide()
     application.processEvents()

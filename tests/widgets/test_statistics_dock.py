@@ -52,7 +52,7 @@ def dock(qtbot, levels):
     widget.set_time_range(76.0, 200.0)
     with qtbot.waitExposed(widget):
         widget.show()
-    qtbot.waitUntil(lambda: all(canvas.full_redraws for canvas in widget.canvases[:3]))
+    qtbot.waitUntil(lambda: all(canvas.full_redraws for canvas in widget.plots.canvases[:3]))
     settle(widget)
     return widget
 
@@ -63,7 +63,7 @@ def settle(dock):
 
 
 def drawn(dock):
-    return [(canvas.full_redraws, canvas.updates) for canvas in dock.canvases]
+    return [(canvas.full_redraws, canvas.updates) for canvas in dock.plots.canvases]
 
 
 def ydata(canvas, label):
@@ -105,7 +105,7 @@ def test_lines_are_frame_and_running_mean(dock, levels, updates):
     for update in updates:
         dock.add_update(update)
     settle(dock)
-    distribution, divergence, structure_factor = dock.canvases
+    distribution, divergence, structure_factor = dock.plots.canvases
     mean = np.mean([update.statistics.amplitude for update in updates], axis=0)
     np.testing.assert_allclose(ydata(structure_factor, "generated"), mean)
     np.testing.assert_allclose(
@@ -132,7 +132,7 @@ def test_scrubbing_shows_one_frame_while_the_mean_goes_on(dock, levels, updates)
     for update in updates[6:]:
         dock.add_update(update)
     settle(dock)
-    structure_factor = dock.canvases[2]
+    structure_factor = dock.plots.canvases[2]
     np.testing.assert_allclose(
         ydata(structure_factor, "this frame"), updates[2].statistics.amplitude
     )
@@ -152,7 +152,7 @@ def test_a_place_without_generated_frame_shows_none(dock, updates):
     dock.add_update(updates[0])
     dock.show_frame(None, None, updates[1].statistics)
     settle(dock)
-    assert len(ydata(dock.canvases[2], "this frame")) == 0
+    assert len(ydata(dock.plots.canvases[2], "this frame")) == 0
     assert set(dock.numbers.scores.row_values("This frame")) == {"–"}
 
 
@@ -177,7 +177,7 @@ def test_blitted_picture_is_that_of_a_full_redraw(dock, updates):
     for update in updates:
         dock.add_update(update)
         settle(dock)
-    for canvas in dock.canvases:
+    for canvas in dock.plots.canvases:
         blitted = pixels(canvas)
         canvas.draw()
         assert np.abs(blitted - pixels(canvas)).max() <= 2
@@ -187,7 +187,7 @@ def test_frames_that_arrive_together_are_drawn_once(qtbot, dock, updates):
     before = drawn(dock)
     for update in updates:
         dock.add_update(update)
-    qtbot.waitUntil(lambda: len(ydata(dock.canvases[1], "each frame")) == len(updates))
+    qtbot.waitUntil(lambda: len(ydata(dock.plots.canvases[1], "each frame")) == len(updates))
     after = drawn(dock)
     assert all(sum(a) - sum(b) <= 1 for a, b in zip(after, before, strict=True))
 
@@ -205,12 +205,12 @@ def test_nothing_is_drawn_while_hidden_and_all_of_it_afterwards(qtbot, dock, upd
     dock.show()
     qtbot.waitUntil(lambda: drawn(dock) != before)
     settle(dock)
-    assert len(ydata(dock.canvases[1], "each frame")) == len(updates)
+    assert len(ydata(dock.plots.canvases[1], "each frame")) == len(updates)
     assert "12 frames" in dock.numbers.headline.text()
 
 
 def test_a_folded_plot_is_not_drawn_until_it_unfolds(qtbot, dock, updates):
-    canvas = dock.canvases[0]
+    canvas = dock.plots.canvases[0]
     section = canvas.parentWidget()
     section.header.click()
     assert not canvas.isVisible()
@@ -231,11 +231,11 @@ def test_theme_reaches_every_plot_and_keeps_the_lines(dock, updates, colours):
         dock.add_update(update)
     dock.set_theme(colours)
     settle(dock)
-    for canvas in dock.canvases:
+    for canvas in dock.plots.canvases:
         wanted = to_rgb(canvas.plot.palette.background)
         np.testing.assert_allclose(pixels(canvas)[2, 2, :3] / 255, wanted, atol=0.01)
         assert canvas.plot.palette.is_dark is (colours is True)
-    assert len(ydata(dock.canvases[1], "each frame")) == len(updates)
+    assert len(ydata(dock.plots.canvases[1], "each frame")) == len(updates)
 
 
 def test_clipped_values_are_told_in_the_headline_and_the_table(dock, levels, updates):
@@ -256,29 +256,31 @@ def test_clear_forgets_the_frames_and_keeps_the_reference(dock, levels, updates)
         dock.add_update(update)
     dock.clear()
     settle(dock)
-    assert len(ydata(dock.canvases[1], "each frame")) == 0
-    assert len(ydata(dock.canvases[2], "generated")) == 0
-    np.testing.assert_allclose(ydata(dock.canvases[2], "reference"), levels.reference.amplitude)
+    assert len(ydata(dock.plots.canvases[1], "each frame")) == 0
+    assert len(ydata(dock.plots.canvases[2], "generated")) == 0
+    np.testing.assert_allclose(
+        ydata(dock.plots.canvases[2], "reference"), levels.reference.amplitude
+    )
     assert set(dock.numbers.scores.row_values("Mean")) == {"–"}
 
 
 def test_choices_change_convention_ratio_and_scale(dock, levels, updates):
     dock.add_update(updates[0])
-    dock.convention.setCurrentText("intensity")
+    dock.plots.conventions.setCurrentText("intensity")
     settle(dock)
-    structure_factor = dock.canvases[2]
+    structure_factor = dock.plots.canvases[2]
     np.testing.assert_allclose(
         ydata(structure_factor, "generated"), updates[0].statistics.intensity
     )
     expected = np.abs(updates[0].statistics.intensity / levels.reference.intensity - 1).mean()
     shown = dock.numbers.scores.row_values("This frame")[2]
     assert float(shown.rstrip(" %")) == pytest.approx(100 * expected, rel=0.05)
-    dock.ratio.setChecked(True)
+    dock.plots.ratio.setChecked(True)
     settle(dock)
     np.testing.assert_allclose(ydata(structure_factor, "reference"), 1.0)
-    dock.log.setChecked(True)
+    dock.plots.log.setChecked(True)
     settle(dock)
-    assert dock.canvases[0].plot.axes.get_yscale() == "log"
+    assert dock.plots.canvases[0].plot.axes.get_yscale() == "log"
 
 
 def test_a_reference_without_levels_still_works(qtbot, levels, updates):
@@ -307,7 +309,7 @@ def test_fits_a_laptop(dock, size):
     area = dock.findChild(QScrollArea)
     # Nothing is cut off at the right: the content is no wider than what is seen of it.
     assert area.widget().width() <= area.viewport().width()
-    for canvas in dock.canvases:
+    for canvas in dock.plots.canvases:
         assert canvas.visibleRegion().boundingRect().height() > 100
 
 
@@ -316,7 +318,7 @@ def test_the_wheel_over_a_plot_scrolls_the_dock(dock):
     QApplication.processEvents()
     bar = dock.findChild(QScrollArea).verticalScrollBar()
     assert bar.maximum() > 0
-    canvas = dock.canvases[0]
+    canvas = dock.plots.canvases[0]
     spot = canvas.mapTo(dock, canvas.rect().center())
     target = dock.childAt(spot)
     # Qt hands an event of the mouse on to the parent until one accepts it; a sent one it does not.
@@ -345,7 +347,7 @@ def test_what_the_screen_shows_is_the_plot(dock, updates):
     for update in updates:
         dock.add_update(update)
     settle(dock)
-    canvas = dock.canvases[1]
+    canvas = dock.plots.canvases[1]
     image = canvas.grab().toImage()
     generated = QColor(canvas.plot.palette.generated[0])
     found = sum(
