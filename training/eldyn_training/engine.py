@@ -217,19 +217,21 @@ def _joint_step(training: _Training) -> dict[str, float]:
             raw_following = networks.encoder(following)
     raw, raw_following, generated = raw.float(), raw_following.float(), generated.float()
     _track_latents(networks, raw.detach(), recipe.training.latent_momentum, training.step == 0)
-    latents = [(z - networks.latent_mean) / networks.latent_std for z in (raw, raw_following)]
-    if not recipe.objective.denoising_reaches_encoder:
-        latents = [z.detach() for z in latents]
+    z_0, z_next = (
+        (z if recipe.objective.denoising_reaches_encoder else z.detach()).sub(networks.latent_mean)
+        / networks.latent_std
+        for z in (raw, raw_following)
+    )
 
     channels = reconstruction_loss(generated, current)
     sjsd, jsd = training.distribution(generated[:, 0], current[:, 0])
     denoising = denoising_loss(
-        recipe.objective, networks.denoiser, training.schedule, *latents, generator
+        recipe.objective, networks.denoiser, training.schedule, z_0, z_next, generator
     )
     loss = (
         channels.mean()
         + recipe.objective.denoising_weight * denoising
-        + recipe.objective.sjsd_weight * sjsd
+        + _sjsd_weight(recipe, training.step) * sjsd
     )
     norm = _descend(training, loss, rate)
     return {
@@ -302,6 +304,13 @@ def _learning_rate(recipe: Recipe, step: int) -> float:
     return peak * (floor + (1.0 - floor) * cosine)
 
 
+def _sjsd_weight(recipe: Recipe, step: int) -> float:
+    """Return λ2 at a step."""
+    start = recipe.objective.sjsd_start
+    ramp = min(1.0, max(0.0, (step - start) / start)) if start else 1.0
+    return recipe.objective.sjsd_weight * ramp
+
+
 def _generator(recipe: Recipe, step: int) -> torch.Generator:
     """Return the source of randomness of one step."""
     return torch.Generator().manual_seed((recipe.training.seed << 32) + step)
@@ -357,7 +366,7 @@ def _encode(networks: EmulatorNetworks, training: _Training, *, raw: bool) -> Te
     return torch.cat(
         [
             encode(training.dataset.batch(states).to(training.device))
-            for states in training.dataset.states.split(ENCODE_BATCH)
+            for states in torch.split(training.dataset.states, ENCODE_BATCH)
         ]
     )
 
@@ -368,7 +377,7 @@ def evaluate(training: _Training, networks: EmulatorNetworks) -> dict[str, float
     states = training.dataset.states
     states = states[torch.linspace(0, len(states) - 1, min(len(states), 512)).round().long()]
     totals: dict[str, float] = {"mse_density": 0.0, "mse_rate": 0.0, "sjsd": 0.0, "jsd": 0.0}
-    for part in states.split(ENCODE_BATCH):
+    for part in torch.split(states, ENCODE_BATCH):
         batch = training.dataset.batch(part).to(training.device)
         generated = networks.decode(networks.encode(batch))
         density, rate = reconstruction_loss(generated, batch).tolist()
@@ -394,7 +403,8 @@ def _emulator_config(recipe: Recipe, dataset: Dataset) -> EmulatorConfig:
 
 
 def _averaged(recipe: Recipe, networks: EmulatorNetworks) -> AveragedModel:
-    average = AveragedModel(networks, multi_avg_fn=get_ema_multi_avg_fn(recipe.training.ema_decay))
+    update = get_ema_multi_avg_fn(recipe.training.ema_decay)  # type: ignore[no-untyped-call]
+    average = AveragedModel(networks, multi_avg_fn=update)
     average.requires_grad_(False)
     return average
 

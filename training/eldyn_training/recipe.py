@@ -82,6 +82,10 @@ class ObjectiveRecipe(StrictModel):
     """λ1."""
     sjsd_weight: NonNegative = 10.0
     """λ2."""
+    sjsd_start: Annotated[int, Field(ge=0)] = 0
+    """Step at which L_sJSD enters; λ2 then rises linearly over as many steps. From the start it
+    asks for fields of the right spread in places not learned yet, and with time reversal that
+    drowns what the rate has to teach."""
     sjsd_scale: Literal["constant", "per_bin"] = "constant"
     """Z of (S14): the scalar ½ ln 2 of the cited source, or one value per bin."""
     sjsd_epsilon: Positive = 1e-6
