@@ -118,7 +118,7 @@ def _values(pooled: RunningStatistics) -> dict[str, Any]:
         "counts": pooled.counts,
         "n_below_range": pooled.n_below,
         "n_above_range": pooled.n_above,
-        "n_clipped_not_positive": pooled.n_clipped,
+        "n_clipped_to_floor": pooled.n_clipped,
         "n_values": int(pooled.counts.sum()) + pooled.n_below + pooled.n_above,
     }
 

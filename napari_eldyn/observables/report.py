@@ -166,9 +166,7 @@ def _remarks(metrics: Mapping[str, Any]) -> list[str]:
     model = metrics.get("model", {})
     if model:
         alone = model["reconstruction"]
-        lines.append(
-            ("autoencoder alone", f"NMAE {alone['nmae']:.3g} %, MSE of ρ̃ {alone['mse']:.3g}")
-        )
+        lines.append(("reconstruction", f"NMAE {alone['nmae']:.3g} %, MSE of ρ̃ {alone['mse']:.3g}"))
     if "rate_consistency" in model:
         rate = model["rate_consistency"]
         lines.append(
@@ -183,8 +181,8 @@ def _remarks(metrics: Mapping[str, Any]) -> list[str]:
     lines.append(
         (
             "values",
-            f"{counted['n_values']} counted, {counted['n_clipped_not_positive']} clipped "
-            f"(not positive), {outside} outside the bins",
+            f"{counted['n_values']} counted, {counted['n_clipped_to_floor']} clipped before "
+            f"the logarithm, {outside} outside the bins",
         )
     )
     return [f"{name:<24}{text}" for name, text in lines]

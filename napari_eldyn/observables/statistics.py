@@ -136,7 +136,8 @@ class FrameStatistics:
     n_below, n_above : int
         Voxels outside the bins.
     n_clipped : int
-        Voxels that were not positive and were clipped before the logarithm.
+        Voxels clipped to the normalisation's floor before the logarithm, among them all that
+        are not positive.
     power_sums : numpy.ndarray, shape (5,)
         n, Σρ̃, Σρ̃², Σρ̃³, Σρ̃⁴ over voxels, for moments.
     amplitude, intensity : numpy.ndarray, shape (shells,)

@@ -122,10 +122,10 @@ def test_clipped_and_outlying_values_are_counted(reference, settings):
     values[0, 0, 0, 0] = -0.5
     values[1, 0, 0, 0] = 50.0
     result = compare(like(reference, values), reference, settings).metrics["distribution"]
-    assert result["generated"]["n_clipped_not_positive"] == 1
+    assert result["generated"]["n_clipped_to_floor"] == 1
     assert result["generated"]["n_below_range"] == 1
     assert result["generated"]["n_above_range"] == 1
-    assert result["reference"]["n_clipped_not_positive"] == 0
+    assert result["reference"]["n_clipped_to_floor"] == 0
 
 
 def test_standard_errors_need_enough_time(metrics):
