@@ -84,7 +84,7 @@ def _stencil(values: Tensor, nodes: _Nodes) -> tuple[Tensor, tuple[Tensor, ...]]
     """Return the first of four nodes around each value, flat over all rows, and the weights."""
     clipped = values.clamp(nodes.lower, nodes.upper)
     place = (clipped - nodes.lower) / nodes.spacing + MARGIN
-    base = place.floor()
+    base = place.nan_to_num(MARGIN).floor()  # NaN stays in the weights, as in the naive form
     f = place - base
     rows = torch.arange(len(values), device=values.device)[:, None] * len(nodes.offsets)
     first = base.long() - 1 + rows

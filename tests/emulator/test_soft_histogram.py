@@ -85,6 +85,14 @@ def test_rows_are_independent() -> None:
         )
 
 
+def test_nan_makes_its_row_nan() -> None:
+    values, centres = sample(2, 50), torch.linspace(-3.0, 3.0, 16, dtype=torch.float64)
+    values[0, 7] = torch.nan
+    probabilities = soft_histogram(values, centres, 0.3)
+    assert probabilities[0].isnan().all()
+    assert probabilities[1].isfinite().all()
+
+
 @pytest.mark.parametrize(
     ("centres", "width"),
     [([0.0], 1.0), ([0.0, 0.0], 1.0), ([1.0, 0.0], 1.0), ([0.0, 1.0], 0.0), ([0.0, 1.0], -1.0)],

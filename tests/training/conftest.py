@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from eldyn_training.recipe import Recipe
 from liquid import gaussian_liquid
 
-from eldyn_training.recipe import Recipe
 from napari_eldyn.density import DensityTrajectory
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from liquid import gaussian_liquid
-
 from eldyn_training.dataset import load_dataset, reverse, transitions
 from eldyn_training.recipe import DataRecipe
+from liquid import gaussian_liquid
+
 from napari_eldyn.density import DensityTrajectory, PeriodicGrid, resample
 from napari_eldyn.exceptions import EldynError
 
@@ -71,7 +71,7 @@ def from_values(values: np.ndarray) -> DensityTrajectory:
 
 
 def test_too_few_frames_for_the_stride(trajectory: DensityTrajectory) -> None:
-    with pytest.raises(EldynError, match="select 6 of 14 frames.*stride 5.*at least 8"):
+    with pytest.raises(EldynError, match=r"select 6 of 14 frames.*stride 5.*at least 8"):
         load_dataset(DataRecipe(frames=":6", stride=5), trajectory)
 
 

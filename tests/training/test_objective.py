@@ -7,8 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.distance import jensenshannon
-
 from eldyn_training.objective import (
     DistributionLoss,
     denoising_loss,
@@ -16,6 +14,8 @@ from eldyn_training.objective import (
     reconstruction_loss,
 )
 from eldyn_training.recipe import ObjectiveRecipe
+from scipy.spatial.distance import jensenshannon
+
 from napari_eldyn.emulator.config import DenoiserConfig, ScheduleConfig
 from napari_eldyn.emulator.denoiser import MLPDenoiser
 from napari_eldyn.emulator.schedule import linear_schedule
