@@ -35,4 +35,4 @@ def main() -> None:
         sys.exit(130)
 
 
-from napari_eldyn.cli import convert, evaluate, info  # noqa: E402, F401 - they register themselves
+from napari_eldyn.cli import convert, evaluate, info, rollout  # noqa: E402, F401 - they register

@@ -66,6 +66,11 @@ class DenoiserConfig(StrictModel):
     """Number of residual hidden layers between input and output layer."""
     time_embedding: Annotated[int, Field(gt=0, multiple_of=2)] = 128
     """Width of the sinusoidal embedding of the diffusion step."""
+    output: Literal["noise", "velocity"] = "noise"
+    """What the last layer gives: the noise ε itself, or the velocity v of Salimans & Ho (2022),
+    from which ε = √ᾱ v + √(1 − ᾱ) z_t follows. The loss is the same (S12). With ``velocity`` an
+    error of the network at the noisiest steps is not multiplied by 1/√ᾱ (158 for the default
+    schedule), so that rollouts with few evaluations stay bounded."""
 
 
 class ScheduleConfig(StrictModel):

@@ -87,7 +87,7 @@ class DecodedFrames:
                 return self._decode(frames[:1])
             raise EldynError(
                 f"frame {frames.start} of the rollout: {error.problem}",
-                remedy="The rollout left the range the model knows; reset it before this frame.",
+                remedy="The rollout has left the range the model knows; use the frames before.",
             ) from error
         with self._cache_lock:
             for offset, index in enumerate(frames):

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_eldyn.emulator.config import DenoiserConfig
+from napari_eldyn.emulator.config import DenoiserConfig, ScheduleConfig
+from napari_eldyn.emulator.schedule import linear_schedule
 
 __all__ = ["MLPDenoiser", "sinusoidal_embedding"]
 
@@ -41,12 +42,22 @@ class MLPDenoiser(nn.Module):
     """Predicts the noise ε_θ(z_t(τ+Δτ), t, z_0(τ)) of (S12).
 
     The concatenated input [z_t, z_0, embedding of t] passes one linear layer, residual hidden
-    layers with ELU and a linear output layer, which starts at zero.
+    layers with ELU and a linear output layer, which starts at zero and gives the noise or the
+    velocity (see :class:`~napari_eldyn.emulator.config.DenoiserConfig`).
     """
 
-    def __init__(self, config: DenoiserConfig, latent_dim: int) -> None:
+    def __init__(
+        self, config: DenoiserConfig, latent_dim: int, schedule: ScheduleConfig | None = None
+    ) -> None:
         super().__init__()
         self.latent_dim = latent_dim
+        # The weights of network output and z_t in the noise, for each diffusion step, (T, 2).
+        signal = linear_schedule(schedule or ScheduleConfig()).alphas_cumprod
+        self.weights = (
+            torch.stack([signal.sqrt(), (1.0 - signal).sqrt()], dim=1)
+            if config.output == "velocity"
+            else None
+        )
         self.embedding_width = config.time_embedding
         self.input = nn.Linear(2 * latent_dim + config.time_embedding, config.hidden)
         self.hidden = nn.ModuleList(
@@ -74,7 +85,11 @@ class MLPDenoiser(nn.Module):
             Predicted noise, (B, D).
         """
         embedding = sinusoidal_embedding(t, self.embedding_width).to(z_t.dtype)
-        return self._after_input(self.input(torch.cat([z_t, z_0, embedding], dim=1)))
+        output = self._after_input(self.input(torch.cat([z_t, z_0, embedding], dim=1)))
+        if self.weights is None:
+            return output
+        on_output, on_noisy = self.weights.to(z_t)[t].split(1, dim=1)
+        return on_output * output + on_noisy * z_t
 
     def bind(self, condition: Tensor, timesteps: Tensor) -> Callable[[int, Tensor], Tensor]:
         """Prepare the predictions of one sampling run.
@@ -95,19 +110,27 @@ class MLPDenoiser(nn.Module):
             ``predict(i, z_t)``: the noise (B, D) at diffusion step ``timesteps[i]``.
         """
         width = self.latent_dim
-        on_noisy, on_condition, on_time = torch.split(
+        from_noisy, from_condition, from_time = torch.split(
             self.input.weight, [width, width, self.embedding_width], dim=1
         )
         embedding = sinusoidal_embedding(timesteps, self.embedding_width).to(condition.dtype)
-        by_time = functional.linear(embedding, on_time, self.input.bias)
-        by_condition = functional.linear(condition, on_condition)
+        by_time = functional.linear(embedding, from_time, self.input.bias)
+        by_condition = functional.linear(condition, from_condition)
         offsets = (by_time[:, None, :] + by_condition[None]).unbind(0)
-        transposed = on_noisy.t()
+        transposed = from_noisy.t()
 
-        def predict(index: int, z_t: Tensor) -> Tensor:
+        def output(index: int, z_t: Tensor) -> Tensor:
             return self._after_input(torch.addmm(offsets[index], z_t, transposed))
 
-        return predict
+        if self.weights is None:
+            return output
+        weights = self.weights[timesteps.cpu()].tolist()
+
+        def noise(index: int, z_t: Tensor) -> Tensor:
+            on_output, on_noisy = weights[index]
+            return torch.add(z_t * on_noisy, output(index, z_t), alpha=on_output)
+
+        return noise
 
     def _after_input(self, features: Tensor) -> Tensor:
         features = functional.elu(features)

@@ -82,7 +82,7 @@ def live_rollout(
         statistics = frame_statistics(density, settings)
         yield LiveUpdate(
             index=index,
-            time=float(rollout.times[index]),
+            time=rollout.origin.start.time_fs + (index + 1) * rollout.timestep,
             density=density,
             statistics=statistics,
             seconds=time.perf_counter() - began,

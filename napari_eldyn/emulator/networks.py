@@ -36,7 +36,7 @@ class EmulatorNetworks(nn.Module):
         width = config.autoencoder.latent_dim
         self.encoder = PooledEncoder(config.autoencoder)
         self.decoder = PooledDecoder(config.autoencoder, config.grid_shape)
-        self.denoiser = MLPDenoiser(config.denoiser, width)
+        self.denoiser = MLPDenoiser(config.denoiser, width, config.schedule)
         self.register_buffer("latent_mean", torch.zeros(width))
         self.register_buffer("latent_std", torch.ones(width))
 

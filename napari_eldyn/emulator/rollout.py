@@ -194,7 +194,8 @@ class Rollout(DensityTrajectory):
                 path=path,
                 remedy="Give a file written by eldyn rollout.",
             )
-        origin = parse_config(RolloutOrigin, stored.provenance, path=path)
+        recorded = {k: v for k, v in stored.provenance.items() if k != "conversions"}
+        origin = parse_config(RolloutOrigin, recorded, path=path)
         if origin.model_sha256 is None or origin.model_sha256 != model.sha256:
             raise EldynError(
                 f"the rollout was made by another model ({origin.model_name}, sha256 "

@@ -39,7 +39,9 @@ class NoiseSchedule:
 def linear_schedule(config: ScheduleConfig) -> NoiseSchedule:
     """Build the schedule whose variances rise linearly (Ho et al. 2020)."""
     return NoiseSchedule(
-        torch.linspace(config.beta_start, config.beta_end, config.steps, dtype=torch.float64)
+        torch.linspace(
+            config.beta_start, config.beta_end, config.steps, dtype=torch.float64, device="cpu"
+        )
     )
 
 
