@@ -23,27 +23,26 @@ class ClosingWatch(QObject):
     """
 
     def __init__(self, window: QWidget, on_closed: Callable[[], None]) -> None:
-        super().__init__(window)
-        self._window = window
+        super().__init__(window)  # and no other reference: it would keep the window alive
         self._on_closed: Callable[[], None] | None = on_closed
         self._closing = False
         window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Watch for close and hide events; let them all pass."""
-        if watched is self._window and event is not None:
+        if event is not None and isinstance(watched, QWidget):
             if event.type() == QEvent.Type.Close:
                 self._closing = True
-                if not self._window.isVisible():
-                    self._finish()
+                if not watched.isVisible():
+                    self._finish(watched)
             elif event.type() == QEvent.Type.Hide and self._closing:
-                self._finish()
+                self._finish(watched)
             elif event.type() == QEvent.Type.WindowActivate:
                 self._closing = False
         return False
 
-    def _finish(self) -> None:
+    def _finish(self, window: QWidget) -> None:
         if self._on_closed is not None:
             on_closed, self._on_closed = self._on_closed, None
-            self._window.removeEventFilter(self)
+            window.removeEventFilter(self)
             on_closed()

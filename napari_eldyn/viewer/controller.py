@@ -96,7 +96,7 @@ class RolloutController(QObject):
         self.generated_statistics: list[FrameStatistics] = []
         self._follow = True
         self._moving = False
-        self._closed = False
+        self.is_closed = False
         self._target = 0
         self._run: LiveRun | None = None
         self._measuring: Job[MeasuredReference] | None = None
@@ -109,7 +109,7 @@ class RolloutController(QObject):
         viewer.layers.events.removed.connect(self._layer_removed)
         window = main_window(viewer)
         if window is not None:
-            self._watch = ClosingWatch(window, self.shut_down)
+            ClosingWatch(window, self.shut_down)
 
     # -- what a rollout is made of ------------------------------------------------------------
 
@@ -228,9 +228,9 @@ class RolloutController(QObject):
 
     def shut_down(self) -> None:
         """End all threads and let go of everything; called when the window closes."""
-        if self._closed:
+        if self.is_closed:
             return
-        self._closed = True
+        self.is_closed = True
         self._settle.stop()
         self._announce.stop()
         jobs = [self._work.abandon(), self._measuring, self._decoder.close()]
@@ -354,7 +354,7 @@ class RolloutController(QObject):
 
     def _measured(self) -> None:
         job = self._measuring
-        if job is None or not job.is_done or self._closed:
+        if job is None or not job.is_done or self.is_closed:
             return
         self._measuring = None
         self._report_error(job)
@@ -402,7 +402,7 @@ class RolloutController(QObject):
             self.comparison.refresh(newest)
 
     def _when_free(self, action: Any) -> None:
-        if not self._closed:
+        if not self.is_closed:
             self._work.when_free(action)
 
     def _report_error(self, job: Job[Any]) -> None:

@@ -44,6 +44,16 @@ class LiveStatistics(StatisticsDock):
         if control.measured is not None and control.session is not None:
             self._take_reference(control.measured)
 
+    @property
+    def n_frames(self) -> int:
+        """Number of generated frames taken in."""
+        return self._reported
+
+    @property
+    def shown_index(self) -> int | None:
+        """Index in the rollout of the single frame shown."""
+        return self._shown[0]
+
     def showEvent(self, event: Any) -> None:  # noqa: N802
         """Take half of the dock column when shown first: Qt gives a new dock its minimum."""
         super().showEvent(event)
@@ -68,16 +78,15 @@ class LiveStatistics(StatisticsDock):
 
     def _start_over(self, session: Session | None) -> None:
         self._reported = 0
-        if session is None or (
-            self._measured is not None
-            and self._measured.settings is not session.statistics_settings
-        ):
+        self.clear()
+        known = self._measured
+        if session is None or known is None or known.settings is not session.statistics_settings:
             self._measured = None
-        else:
-            self.clear()
 
     def _take_update(self, update: FrameUpdate) -> None:
         if self._measured is not None:
+            if self.controller.follow_live:
+                self.follow_live()
             self._catch_up()
 
     def _catch_up(self) -> None:

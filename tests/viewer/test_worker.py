@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_eldyn.exceptions import EldynError
+from napari_eldyn.viewer.worker import Job, Mailbox, explain_error
+
+
+def test_running_out_of_memory_is_explained() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**52)
+    text = explain_error(caught.value, "cpu (1 thread)")
+    assert text.startswith("Out of memory on cpu (1 thread)")
+    assert "are kept" in text
+    gpu = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    assert explain_error(gpu, "cuda:0").startswith("Out of memory on cuda:0")
+
+
+def test_other_errors_are_named_and_ours_speak_for_themselves() -> None:
+    assert explain_error(ValueError("no such thing\nlong tail")) == "ValueError: no such thing"
+    assert explain_error(EldynError("is torn", path="a.eldyn")) == "a.eldyn: is torn"
+
+
+def test_a_job_stopped_before_it_starts_does_nothing() -> None:
+    job: Job[int] = Job("count", lambda job: 1)
+    job.stop()
+    job()
+    assert (job.result, job.error, job.is_done) == (None, None, True)
+
+
+def test_a_job_ends_at_its_next_check() -> None:
+    job: Job[int] = Job("count", lambda job: [job.stop(), job.check(1, 2)] and 1)
+    job()
+    assert (job.result, job.error, job.is_done) == (None, None, True)
+
+
+def test_a_job_keeps_its_error(caplog: pytest.LogCaptureFixture) -> None:
+    job: Job[float] = Job("divide", lambda job: 1 / 0)
+    job()
+    assert isinstance(job.error, ZeroDivisionError)
+    assert "divide failed" in caplog.text
+    assert repr(job) == "divide"
+
+
+def test_a_mailbox_gives_everything_once_in_order() -> None:
+    mailbox: Mailbox[int] = Mailbox()
+    for letter in range(3):
+        mailbox.put(letter)
+    assert mailbox.take() == [0, 1, 2]
+    assert mailbox.take() == []

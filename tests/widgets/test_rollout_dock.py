@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from liquid import gaussian_liquid
+from live_session import Live
+from qtpy.QtWidgets import QFileDialog
+
+from napari_eldyn.density import DensityTrajectory
+from napari_eldyn.widgets.live_statistics import LiveStatistics
+from napari_eldyn.widgets.rollout_dock import RolloutDock
+
+
+@pytest.fixture
+def dock(bare: Live) -> RolloutDock:
+    """The Rollout dock as the Plugins menu opens it; the liquid is the only trajectory."""
+    _, dock = bare.viewer.window.add_plugin_dock_widget("napari-eldyn", "Rollout")
+    assert isinstance(dock, RolloutDock)
+    return dock
+
+
+def enabled(dock: RolloutDock) -> set[str]:
+    return {name for name, button in dock.buttons.items() if button.isEnabled()}
+
+
+def load(dock: RolloutDock, live: Live, model_path: Path) -> None:
+    dock.evaluations.setValue(5)
+    dock.n_frames.setValue(6)
+    dock.add_model(model_path)
+    dock.model.activated.emit(dock.model.currentIndex())
+    live.wait_state("ready")
+
+
+def click(dock: RolloutDock, name: str) -> None:
+    dock.buttons[name].click()
+
+
+def test_it_shares_the_controller_and_takes_the_only_trajectory(
+    dock: RolloutDock, bare: Live
+) -> None:
+    assert dock.controller is bare.control
+    assert bare.control.reference_layer is bare.viewer.layers[0]
+    assert dock.reference.currentText() == "liquid"
+    assert dock.messages.text() == "Choose a model."
+    assert enabled(dock) == set()
+
+
+def test_it_fits_a_laptop(dock: RolloutDock) -> None:
+    hint = dock.minimumSizeHint()
+    assert hint.height() < 700
+    assert hint.width() <= 340
+    assert dock.sizeHint().height() < 700
+
+
+def test_choosing_a_model_shows_what_it_is_and_where_it_runs(
+    dock: RolloutDock, bare: Live, model_path: Path
+) -> None:
+    load(dock, bare, model_path)
+    text = dock.model_info.text()
+    assert "16³ points" in text
+    assert "5³ Å" in text
+    assert "Δτ = 4 fs" in text
+    assert "Statistics only: positions are not comparable" in text
+    assert dock.device_used.text().startswith("on cpu")
+    assert dock.start_time.text() == "t = 100 fs"
+    assert dock.run_time.text() == "= 24 fs"
+    assert enabled(dock) == {"Step", "Run"}
+
+
+def test_a_session_by_mouse(dock: RolloutDock, bare: Live, model_path: Path) -> None:
+    load(dock, bare, model_path)
+    click(dock, "Step")
+    bare.wait_state("ready")
+    assert bare.n_frames == 1
+    assert enabled(dock) == {"Step", "Run", "Reset", "Save …"}
+    dock.n_frames.setValue(3000)
+    click(dock, "Run")
+    assert enabled(dock) == {"Pause", "Stop"}
+    assert not dock.seed.isEnabled()
+    bare.wait(lambda: bare.n_frames >= 5 and "frames/s" in dock.progress.text())
+    assert "left" in dock.progress.text()
+    assert dock.bar.maximum() == 3000
+    click(dock, "Pause")
+    bare.wait_state("paused")
+    assert dock.buttons["Run"].text() == "Resume"
+    assert enabled(dock) == {"Step", "Run", "Stop", "Reset", "Save …"}
+    click(dock, "Run")
+    click(dock, "Stop")
+    bare.wait_state("ready")
+    assert dock.buttons["Run"].text() == "Run"
+    assert bare.n_frames < 3001
+    click(dock, "Reset")
+    bare.wait(lambda: bare.n_frames == 0 and bare.control.state == "ready")
+    assert dock.progress.text() == ""
+    assert enabled(dock) == {"Step", "Run"}
+
+
+def test_other_settings_ask_for_a_reset(dock: RolloutDock, bare: Live, model_path: Path) -> None:
+    load(dock, bare, model_path)
+    click(dock, "Run")
+    bare.wait_state("ready")
+    dock.seed.setValue(7)
+    assert enabled(dock) == {"Reset", "Save …"}
+    assert "discards the 6 frames" in dock.messages.text()
+    dock.seed.setValue(0)
+    assert enabled(dock) == {"Step", "Run", "Reset", "Save …"}
+    assert "discards" not in dock.messages.text()
+    dock.seed.setValue(7)
+    click(dock, "Reset")
+    bare.wait(lambda: bare.control.state == "ready" and not bare.control.needs_reset)
+    assert enabled(dock) == {"Step", "Run"}
+
+
+def test_the_sampler_brings_its_usual_evaluations(dock: RolloutDock, bare: Live) -> None:
+    dock.sampler.setCurrentText("ddpm")
+    dock.sampler.activated.emit(dock.sampler.currentIndex())
+    assert bare.control.sampler == "ddpm"
+    assert dock.evaluations.value() == bare.control.evaluations == 1000
+
+
+def test_settings_made_by_script_appear(dock: RolloutDock, bare: Live) -> None:
+    bare.control.configure(start_frame=5, seed=11, n_frames=77)
+    assert (dock.start_frame.value(), dock.seed.value(), dock.n_frames.value()) == (5, 11, 77)
+    assert dock.start_time.text() == "t = 120 fs"
+
+
+def test_the_follow_switch(dock: RolloutDock, bare: Live, model_path: Path) -> None:
+    load(dock, bare, model_path)
+    dock.n_frames.setValue(2000)
+    click(dock, "Run")
+    bare.wait(lambda: bare.n_frames >= 5)
+    bare.viewer.dims.set_point(0, 104.0)
+    assert not dock.follow.isChecked()
+    dock.follow.setChecked(True)
+    assert bare.control.follow_live
+    click(dock, "Stop")
+    bare.wait_state("ready")
+
+
+def test_errors_appear_in_the_dock(dock: RolloutDock, bare: Live, tmp_path: Path) -> None:
+    for name, content in (("pickle", b"\x80\x04\x95"), ("empty", b""), ("cut", b"\xff" * 20)):
+        path = tmp_path / f"{name}.safetensors"
+        path.write_bytes(content)
+        dock.add_model(path)
+        dock.model.activated.emit(dock.model.currentIndex())
+        bare.wait(lambda wanted=path.name: wanted in dock.messages.text())
+        bare.wait_state("idle")
+    assert enabled(dock) == set()
+
+
+def test_a_missing_device_is_said_in_the_dock(
+    dock: RolloutDock, bare: Live, model_path: Path
+) -> None:
+    dock.device.addItem("cuda:7")
+    dock.device.setCurrentText("cuda:7")
+    dock.add_model(model_path)
+    dock.model.activated.emit(dock.model.currentIndex())
+    bare.wait(lambda: "'cuda:7' is not available" in dock.messages.text())
+    assert dock.device_used.text() == ""
+
+
+def test_save(
+    dock: RolloutDock,
+    bare: Live,
+    model_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load(dock, bare, model_path)
+    click(dock, "Run")
+    bare.wait_state("ready")
+
+    def choose(*_args: Any, **_kwargs: Any) -> tuple[str, str]:
+        return str(tmp_path / "mine"), ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
+    click(dock, "Save …")
+    bare.wait(lambda: "mine.eldyn" in dock.messages.text())
+    bare.wait_state("ready")
+    stored = DensityTrajectory.open(tmp_path / "mine.eldyn")
+    np.testing.assert_array_equal(stored.times, 104.0 + 4.0 * np.arange(6))
+
+
+def test_references_come_and_go(dock: RolloutDock, bare: Live) -> None:
+    bare.control.set_reference(gaussian_liquid(4, seed=3))
+    assert dock.reference.count() == 3
+    assert dock.reference.currentText() == "trajectory"
+    assert dock.start_frame.maximum() == 3
+    bare.viewer.layers.clear()
+    bare.wait(lambda: bare.control.reference_layer is None)
+    assert dock.reference.currentText() == "open a trajectory first"
+    assert "a reference trajectory" in dock.messages.text()
+
+
+def test_the_statistics_dock_hears_of_every_frame(
+    dock: RolloutDock, bare: Live, model_path: Path
+) -> None:
+    _, statistics = bare.viewer.window.add_plugin_dock_widget("napari-eldyn", "Statistics")
+    assert isinstance(statistics, LiveStatistics)
+    load(dock, bare, model_path)
+    click(dock, "Run")
+    bare.wait_state("ready")
+    bare.wait(lambda: bare.control.measured is not None)
+    assert statistics.n_frames == 6
+    assert bare.control.comparison is not None
+    bare.control.comparison.go_to(3)
+    bare.wait(lambda: statistics.shown_index == 2)
+    click(dock, "Reset")
+    bare.wait(lambda: statistics.n_frames == 0)
+    # Opened late, it catches up.
+    click(dock, "Step")
+    bare.wait_state("ready")
+    assert statistics.n_frames == 1
