@@ -40,12 +40,14 @@ class Job(Generic[T]):
         self.title = title
         self._work = work
         self._stop = threading.Event()
+        self._begun = threading.Event()
         self._done = threading.Event()
         self.result: T | None = None
         self.error: BaseException | None = None
 
     def __call__(self) -> None:
         """Do the work (worker thread)."""
+        self._begun.set()
         try:
             if not self.should_stop():
                 self.result = self._work(self)
@@ -80,8 +82,11 @@ class Job(Generic[T]):
         return self._done.is_set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end of the work; returns whether it ended in time."""
-        return self._done.wait(seconds)
+        """Wait for the end of work that has been stopped; returns whether it ended in time.
+
+        What has not begun will not do anything, so there is nothing to wait for.
+        """
+        return not self._begun.is_set() or self._done.wait(seconds)
 
 
 class _JobWorker(FunctionWorker[None]):  # type: ignore[misc]

@@ -167,14 +167,18 @@ def test_frames_that_left_the_cache_are_decoded_again_off_the_gui_thread(
     )
     session.cache.clear()
     panels.go_to(3)
-    live.wait(lambda: 3 in session.cache and "decoding" not in live.text)
+
+    def shown() -> np.ndarray:
+        return np.squeeze(np.asarray(panels.generated._slice.image.raw))
+
+    live.wait(lambda: bool(shown().any()))
     hook.remove()
+    assert "decoding" not in live.text
     assert decoding_threads
     assert threading.get_ident() not in decoding_threads
     expected = expected_rollout(model_path, 3)
     np.testing.assert_allclose(panels.generated.data[3], expected[2], rtol=1e-5)
-    shown = np.asarray(panels.generated._slice.image.raw)
-    np.testing.assert_allclose(np.squeeze(shown), expected[2], rtol=1e-5)
+    np.testing.assert_allclose(shown(), expected[2], rtol=1e-5)
 
 
 def test_frames_to_come_are_empty_and_say_so(live: Live) -> None:
@@ -338,7 +342,7 @@ def test_save_and_take_up_again(live: Live, model_path: Path, tmp_path: Path) ->
     expected = expected_rollout(model_path, 8)
     stored = DensityTrajectory.open(path)
     assert len(stored) == 6
-    np.testing.assert_allclose(stored[5], expected[5], rtol=1e-4)
+    np.testing.assert_allclose(stored[5], expected[5], rtol=5e-4)  # 16-bit logarithm
     resumed = Rollout.resume(path, Emulator.load(model_path))
     resumed.advance(2)
     np.testing.assert_allclose(resumed.latents, expected.latents, rtol=1e-5)

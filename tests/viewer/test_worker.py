@@ -25,6 +25,7 @@ def test_other_errors_are_named_and_ours_speak_for_themselves() -> None:
 def test_a_job_stopped_before_it_starts_does_nothing() -> None:
     job: Job[int] = Job("count", lambda job: 1)
     job.stop()
+    assert job.wait(60.0), "closing a window must not wait for what has not begun"
     job()
     assert (job.result, job.error, job.is_done) == (None, None, True)
 
