@@ -51,7 +51,8 @@ class MLPDenoiser(nn.Module):
     ) -> None:
         super().__init__()
         self.latent_dim = latent_dim
-        # The weights of network output and z_t in the noise, for each diffusion step, (T, 2).
+        # Shares of network output and z_t in the noise, for each diffusion step, (T, 2); not a
+        # buffer, since they follow from the configuration.
         signal = linear_schedule(schedule or ScheduleConfig()).alphas_cumprod
         self.weights = (
             torch.stack([signal.sqrt(), (1.0 - signal).sqrt()], dim=1)
@@ -88,8 +89,8 @@ class MLPDenoiser(nn.Module):
         output = self._after_input(self.input(torch.cat([z_t, z_0, embedding], dim=1)))
         if self.weights is None:
             return output
-        on_output, on_noisy = self.weights.to(z_t)[t].split(1, dim=1)
-        return on_output * output + on_noisy * z_t
+        weights = self.weights.to(z_t)[t]
+        return weights[:, :1] * output + weights[:, 1:] * z_t
 
     def bind(self, condition: Tensor, timesteps: Tensor) -> Callable[[int, Tensor], Tensor]:
         """Prepare the predictions of one sampling run.
