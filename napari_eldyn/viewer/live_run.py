@@ -21,7 +21,7 @@ _LONGEST_REST_S = 0.5
 
 @dataclass(frozen=True)
 class RunProgress:
-    """How far a run is: frames done and asked for, frames per second, seconds left."""
+    """How far a rollout is: frames there and frames asked for, frames per second, seconds left."""
 
     done: int
     total: int
@@ -55,6 +55,7 @@ class LiveRun(QObject):
         self.session = session
         self.n_frames = n_frames
         self.n_done = 0
+        self._n_before = session.n_generated
         self._pause = threading.Event()
         self._mailbox: Mailbox[FrameUpdate] = Mailbox()
         self._times: deque[float] = deque(maxlen=20)
@@ -118,4 +119,5 @@ class LiveRun(QObject):
         if len(self._times) > 1 and self._times[-1] > self._times[0]:
             rate = (len(self._times) - 1) / (self._times[-1] - self._times[0])
             remaining = (self.n_frames - self.n_done) / rate
-        return RunProgress(self.n_done, self.n_frames, rate, remaining)
+        before = self._n_before
+        return RunProgress(before + self.n_done, before + self.n_frames, rate, remaining)

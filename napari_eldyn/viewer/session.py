@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,12 +109,27 @@ class FrameUpdate:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model with what the window says of it: the device in words, and all devices here."""
+    """A model with what the window says of it.
+
+    Parameters
+    ----------
+    emulator : Emulator
+        The model on its device.
+    path : Path
+        Its file.
+    device : str
+        The device in words.
+    devices : tuple of str
+        All devices of this machine.
+    samplers : mapping of str to int
+        Samplers, and the evaluations that are usual for them with this model.
+    """
 
     emulator: Emulator
     path: Path
     device: str
     devices: tuple[str, ...]
+    samplers: Mapping[str, int]
 
 
 def load_model(path: Path, device: str) -> LoadedModel:
@@ -125,14 +140,24 @@ def load_model(path: Path, device: str) -> LoadedModel:
     EldynError
         If the file is not a sound checkpoint, or the device does not exist.
     """
-    from napari_eldyn.emulator.device import available_devices, describe_device, resolve_device
-    from napari_eldyn.emulator.emulator import Emulator
+    from napari_eldyn.emulator import (
+        SAMPLERS,
+        Emulator,
+        available_devices,
+        default_evaluations,
+        describe_device,
+        resolve_device,
+    )
 
     _leave_a_core_to_the_window()
     chosen = resolve_device(device)
-    emulator = Emulator.load(path, device=str(chosen))
+    emulator = Emulator.load(path, device=chosen)
     return LoadedModel(
-        emulator, Path(path), describe_device(chosen), tuple(str(x) for x in available_devices())
+        emulator,
+        Path(path),
+        describe_device(chosen),
+        tuple(available_devices()),
+        {name: default_evaluations(name, emulator.schedule) for name in SAMPLERS},
     )
 
 

@@ -3,49 +3,74 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QSizePolicy
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 __all__ = ["MessageArea"]
 
-_ERROR = "color: #e2574c;"
+_ERROR_COLOUR = "#e2574c"  # readable on napari's dark and light themes
 
 
-class MessageArea(QLabel):
-    """Shows the last error, else the last news, else a hint; empty otherwise. Text can be copied.
+class MessageArea(QWidget):
+    """The last error, in red, and below it news and a hint; text can be selected and copied.
 
-    An error stays until `clear`.
+    Errors and news stay until `clear`; a hint stays as long as it holds.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._error = self._news = self._hint = ""
-        self.setWordWrap(True)
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-        self.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._news: list[str] = []
+        self._hint = ""
+        self._error_label = _label()
+        self._error_label.setStyleSheet(f"color: {_ERROR_COLOUR};")
+        self._plain_label = _label()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 2, 8, 4)
+        column.setSpacing(4)
+        column.addWidget(self._error_label)
+        column.addWidget(self._plain_label)
 
     def complain(self, text: str) -> None:
         """Show an error."""
-        self._error = text
-        self._update()
+        _fill(self._error_label, text)
 
     def inform(self, text: str) -> None:
-        """Show news."""
-        self._news = text
-        self._update()
+        """Add news."""
+        if text not in self._news:
+            self._news.append(text)
+            self._update()
 
     def set_hint(self, text: str) -> None:
-        """Show what to do next while there is nothing else to say."""
-        self._hint = text
-        self._update()
+        """Say what to do next."""
+        if text != self._hint:
+            self._hint = text
+            self._update()
 
     def clear(self) -> None:
         """Forget errors and news."""
-        self._error = self._news = ""
+        self._news = []
+        _fill(self._error_label, "")
         self._update()
 
+    def text(self) -> str:
+        """Everything shown."""
+        texts = (self._error_label.text(), self._plain_label.text())
+        return "\n".join(text for text in texts if text)
+
     def _update(self) -> None:
-        self.setText("\n".join(text for text in (self._error, self._news, self._hint) if text))
-        self.setStyleSheet(_ERROR if self._error else "")
-        self.setVisible(bool(self.text()))
+        _fill(self._plain_label, "\n".join(text for text in (*self._news, self._hint) if text))
+
+
+def _label() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+    label.setAlignment(Qt.AlignmentFlag.AlignTop)
+    label.hide()
+    return label
+
+
+def _fill(label: QLabel, text: str) -> None:
+    label.setText(text)
+    label.setVisible(bool(text))

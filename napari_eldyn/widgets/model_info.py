@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.viewer.session import LoadedModel
 
 __all__ = ["describe_model", "format_duration"]
@@ -16,25 +15,27 @@ _NOTES = {"pooled": "Statistics only: positions are not comparable."}
 
 def describe_model(model: LoadedModel) -> str:
     """Describe a model in a few short lines: size, grid, cell, time step, and what it is for."""
-    config = model.emulator.config
+    config, grid = model.emulator.config, model.emulator.grid
     size = sum(parameter.numel() for parameter in model.emulator.networks.parameters())
     lines = [
         f"{config.family} · {config.autoencoder.latent_dim} latent numbers · "
         f"{size / 1e6:.2g} M weights",
-        f"{_power(config.grid_shape, '{:d}')} points · "
-        f"{_power(_lengths(config.cell), '{:.4g}')} Å · Δτ = {config.timestep_fs:g} fs",
+        f"{describe_grid(grid)} · Δτ = {config.timestep_fs:g} fs",
         _NOTES.get(config.family, ""),
     ]
     return "\n".join(line for line in lines if line)
 
 
-def _lengths(cell: Sequence[Sequence[float]]) -> list[float]:
-    return [float(length) for length in np.linalg.norm(np.asarray(cell), axis=1)]
-
-
-def _power(values: Sequence[float], style: str) -> str:
-    texts = [style.format(value) for value in values]
-    return f"{texts[0]}³" if len(set(texts)) == 1 else " × ".join(texts)
+def describe_grid(grid: PeriodicGrid) -> str:
+    """Describe points and cell in a few characters."""
+    lengths = [float(length) for length in np.linalg.norm(grid.cell, axis=1)]
+    points = " × ".join(map(str, grid.shape))
+    if len(set(grid.shape)) == 1:
+        points = f"{grid.shape[0]}³"
+    if grid.is_cubic:
+        return f"{points} points · {lengths[0]:.4g} Å cube"
+    cell = " × ".join(f"{length:.4g}" for length in lengths)
+    return f"{points} points · {cell} Å" + ("" if grid.is_orthogonal else ", oblique")
 
 
 def format_duration(seconds: float) -> str:

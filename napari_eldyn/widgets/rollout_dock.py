@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["RolloutDock"]
 
 _SAMPLERS = {"ddim": 20, "ddpm": 1000}
-"""Samplers and the evaluations to begin with."""
+"""Samplers and their usual evaluations until a model is loaded, which brings its own."""
 
 _BROWSE = "browse"  # data of the list entry that opens a file dialog
 
@@ -166,7 +166,6 @@ class RolloutDock(QWidget):
         column.addLayout(grid)
         column.addWidget(_row(self.bar, self.follow))
         column.addWidget(self.progress)
-        column.addWidget(self.messages)
         column.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -175,7 +174,8 @@ class RolloutDock(QWidget):
         scroll.setWidget(inside)
         outside = QVBoxLayout(self)
         outside.setContentsMargins(0, 0, 0, 0)
-        outside.addWidget(scroll)
+        outside.addWidget(scroll, 1)
+        outside.addWidget(self.messages)  # outside of what scrolls: an error is always in sight
         self._inside = inside
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
@@ -187,7 +187,7 @@ class RolloutDock(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Ask for the height of the content: a dock below takes the rest."""
-        return self._inside.sizeHint()
+        return self._inside.sizeHint() + QSize(0, self.messages.sizeHint().height())
 
     # -- wiring -------------------------------------------------------------------------------
 
@@ -258,8 +258,9 @@ class RolloutDock(QWidget):
         self._act(lambda: self.controller.set_reference(self.reference.currentData()))
 
     def _choose_sampler(self) -> None:
-        sampler = self.sampler.currentText()
-        self.controller.configure(sampler=sampler, evaluations=_SAMPLERS[sampler])
+        sampler, model = self.sampler.currentText(), self.controller.model
+        usual = _SAMPLERS if model is None else model.samplers
+        self.controller.configure(sampler=sampler, evaluations=usual[sampler])
 
     def _save(self) -> None:
         name, _ = QFileDialog.getSaveFileName(
@@ -321,9 +322,11 @@ class RolloutDock(QWidget):
             return
         self.add_model(model.path)
         _set_note(self.device_used, f"on {model.device}")
-        for name in model.devices:
-            if self.device.findText(name) < 0:
-                self.device.addItem(name)
+        for choices, names in ((self.device, model.devices), (self.sampler, model.samplers)):
+            for name in names:
+                if choices.findText(name) < 0:
+                    choices.addItem(name)
+        self.evaluations.setMaximum(model.emulator.config.schedule.steps)
         self.model_info.setText(describe_model(model))
         self._show_times()
 
@@ -379,8 +382,8 @@ class RolloutDock(QWidget):
         if stale:
             n = len(control.generated_statistics)
             return (
-                f"These settings make another rollout: Reset starts it and discards the {n} "
-                "frames shown. Save them first to keep them."
+                f"These settings make another rollout. Reset starts it and discards {n} frames; "
+                "save them first to keep them."
             )
         if state == "idle":
             missing = [

@@ -6,6 +6,7 @@ from time import perf_counter
 
 import numpy as np
 import pytest
+import torch
 from liquid import gaussian_liquid, untrained_model
 from live_session import Live
 from qtpy.QtCore import QThreadPool, QTimer
@@ -376,6 +377,23 @@ def test_a_bad_model_leaves_the_session_as_it_was(live: Live, tmp_path: Path) ->
     assert live.n_frames == 6
     live.run_to_end()
     assert live.n_frames == 12
+
+
+def test_a_run_that_leaves_the_numbers_keeps_what_it_made(live: Live) -> None:
+    control = live.control
+    control.configure(n_frames=5000)
+    control.run()
+    live.wait(lambda: live.n_frames >= 3)
+    assert control.model is not None
+    with torch.no_grad():
+        for parameter in control.model.emulator.networks.denoiser.parameters():
+            parameter.fill_(float("nan"))
+    live.wait_state("ready")
+    assert "not finite" in live.failures[0]
+    assert 3 <= live.n_frames < 5000
+    assert len(control.generated_statistics) == live.n_frames
+    assert control.comparison is not None
+    assert control.comparison.generated.data[2].any()
 
 
 def test_a_model_for_another_grid_is_explained(bare: Live, tmp_path: Path) -> None:

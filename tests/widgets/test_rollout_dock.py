@@ -61,7 +61,7 @@ def test_choosing_a_model_shows_what_it_is_and_where_it_runs(
     load(dock, bare, model_path)
     text = dock.model_info.text()
     assert "16³ points" in text
-    assert "5³ Å" in text
+    assert "5 Å cube" in text
     assert "Δτ = 4 fs" in text
     assert "Statistics only: positions are not comparable" in text
     assert dock.device_used.text().startswith("on cpu")
@@ -82,7 +82,8 @@ def test_a_session_by_mouse(dock: RolloutDock, bare: Live, model_path: Path) -> 
     assert not dock.seed.isEnabled()
     bare.wait(lambda: bare.n_frames >= 5 and "frames/s" in dock.progress.text())
     assert "left" in dock.progress.text()
-    assert dock.bar.maximum() == 3000
+    assert dock.bar.maximum() == 3001
+    assert "/ 3001 frames" in dock.progress.text()
     click(dock, "Pause")
     bare.wait_state("paused")
     assert dock.buttons["Run"].text() == "Resume"
@@ -104,7 +105,7 @@ def test_other_settings_ask_for_a_reset(dock: RolloutDock, bare: Live, model_pat
     bare.wait_state("ready")
     dock.seed.setValue(7)
     assert enabled(dock) == {"Reset", "Save …"}
-    assert "discards the 6 frames" in dock.messages.text()
+    assert "discards 6 frames" in dock.messages.text()
     dock.seed.setValue(0)
     assert enabled(dock) == {"Step", "Run", "Reset", "Save …"}
     assert "discards" not in dock.messages.text()
