@@ -264,6 +264,7 @@ class Comparison:
         for layer in (self.generated, self.reference):
             layer.name_overlay.visible = True
             layer.name_overlay.box = False
+            layer.name_overlay.font_size = 9  # as the unit at the other end of the panel
         viewer.layers.selection = [self.generated]
 
     def _presentation(self) -> Any:
