@@ -185,7 +185,8 @@ class DivergencePlot(LivePlot):
             self.set_time_range(first - step, max(last, first + 10 * step))
         elif last > self._times[1] or first < self._times[0]:
             start = min(first, self._times[0])
-            self.set_time_range(start, start + max(1.5 * (self._times[1] - start), last - start))
+            span = max(1.5 * (self._times[1] - start), 1.1 * (last - start))
+            self.set_time_range(start, start + span)
         positive = values[values > 0]
         if positive.size:
             low, high = float(positive.min()), float(positive.max())

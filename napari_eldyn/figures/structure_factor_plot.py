@@ -73,6 +73,7 @@ class StructureFactorPlot(LivePlot):
         self._range: tuple[float, float] | None = None
         self._reference_values: FloatArray = np.full(len(self.q), np.nan)
         self._noise: PolyCollection | None = None
+        self._legend_room = 0.0
         size = 2.6 if len(self.q) <= 30 else 1.9
         (self._reference,) = axes.plot(
             [],
@@ -165,6 +166,10 @@ class StructureFactorPlot(LivePlot):
         if self._live:
             handles.append(self._frames["generated"])
         self.axes.legend(handles=handles, loc="upper right")
+        if self.relative and self._range is not None:
+            self._legend_room = 0.4
+            low, high = self._range
+            self.axes.set_ylim(low, high + self._legend_room * (high - low))
         self._redraw_needed = True
 
     def _thin(self, colour: str) -> Line2D:
@@ -215,8 +220,7 @@ class StructureFactorPlot(LivePlot):
             low, high = min(low, self._range[0]), max(high, self._range[1])
         if self.relative:
             self._range = (low - 0.1 * (high - low), high + 0.1 * (high - low))
-            # The legend takes the upper part.
-            self.axes.set_ylim(self._range[0], self._range[1] + 0.4 * (high - low))
+            self.axes.set_ylim(self._range[0], self._range[1] + self._legend_room * (high - low))
         else:
             self._range = (low / 2, high * 2)
             self.axes.set_ylim(*self._range)
