@@ -159,7 +159,7 @@ def _loop(
     last_save = time.monotonic()
     with _catch_signals() as received:
         for name, end in (("training", recipe.training.steps), ("refining", recipe.total_steps)):
-            if training.step >= end:
+            if training.step >= end or received:
                 continue
             if name == "refining" and training.latents is None:
                 _begin_refinement(training)
@@ -225,7 +225,7 @@ def _joint_step(training: _Training) -> dict[str, float]:
 
     channels = reconstruction_loss(generated, current)
     sjsd, jsd = training.distribution(generated[:, 0], current[:, 0])
-    denoising = denoising_loss(
+    denoising, noise_error = denoising_loss(
         recipe.objective, networks.denoiser, training.schedule, z_0, z_next, generator
     )
     loss = (
@@ -240,6 +240,7 @@ def _joint_step(training: _Training) -> dict[str, float]:
         "mse_density": channels[0].item(),
         "mse_rate": channels[1].item(),
         "denoising": denoising.item(),
+        "noise_mse": noise_error.item(),
         "sjsd": sjsd.item(),
         "jsd": jsd.item(),
         "learning_rate": rate,
@@ -258,18 +259,19 @@ def _refine(training: _Training) -> dict[str, float]:
     pairs = dataset.pairs[chosen]
     rows = _state_rows(dataset, pairs)
     current, following = (training.latents[rows[:, k]] for k in (0, 1))
-    loss = denoising_loss(
-        recipe.refinement,
+    denoising, noise_error = denoising_loss(
+        recipe.objective,
         training.networks.denoiser,
         training.schedule,
         current,
         following,
         generator,
     )
-    norm = _descend(training, loss, rate)
+    norm = _descend(training, denoising, rate)
     return {
-        "loss": loss.item(),
-        "denoising": loss.item(),
+        "loss": denoising.item(),
+        "denoising": denoising.item(),
+        "noise_mse": noise_error.item(),
         "learning_rate": rate,
         "gradient_norm": norm,
         "frames": len(pairs),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from eldyn_training.recipe import ObjectiveRecipe, RefinementRecipe
+from eldyn_training.recipe import ObjectiveRecipe
 from napari_eldyn.emulator.denoiser import MLPDenoiser
 from napari_eldyn.emulator.schedule import NoiseSchedule, add_noise
 from napari_eldyn.emulator.soft_histogram import soft_histogram
@@ -84,19 +84,19 @@ class DistributionLoss:
 
 
 def denoising_loss(
-    draws: ObjectiveRecipe | RefinementRecipe,
+    recipe: ObjectiveRecipe,
     denoiser: MLPDenoiser,
     schedule: NoiseSchedule,
     current: Tensor,
     following: Tensor,
     generator: torch.Generator,
-) -> Tensor:
-    """Mean square error of the predicted noise, averaged over components (S12).
+) -> tuple[Tensor, Tensor]:
+    """Score the predicted noise (S12).
 
     Parameters
     ----------
-    draws : ObjectiveRecipe or RefinementRecipe
-        Draws per transition and noise on the condition.
+    recipe : ObjectiveRecipe
+        Draws per transition, noise on the condition, and weighting.
     denoiser : MLPDenoiser
         ε_θ(z_t(τ+Δτ), t, z_0(τ)).
     schedule : NoiseSchedule
@@ -105,14 +105,26 @@ def denoising_loss(
         Normalised latents at τ and τ+Δτ, (B, D).
     generator : torch.Generator
         On the CPU, so that runs on all devices draw the same numbers.
+
+    Returns
+    -------
+    loss, error : Tensor
+        L_LDM as the recipe weighs diffusion steps, and the plain mean square error of the noise,
+        both averaged over draws and components. They are the same for the weighting ``noise``.
     """
-    current = current.repeat(draws.noise_draws, 1)
-    following = following.repeat(draws.noise_draws, 1)
+    current = current.repeat(recipe.noise_draws, 1)
+    following = following.repeat(recipe.noise_draws, 1)
     device = current.device
-    t = torch.randint(schedule.steps, (len(current),), generator=generator).to(device)
+    t = torch.randint(schedule.steps, (len(current),), generator=generator)
     noise = torch.randn(current.shape, generator=generator).to(device)
-    if draws.context_noise:
-        jitter = torch.randn(current.shape, generator=generator).to(device)
-        current = current + draws.context_noise * jitter
-    noisy = add_noise(schedule, following, t, noise)
-    return functional.mse_loss(denoiser(noisy, t, current), noise)
+    if recipe.context_noise:
+        spread = recipe.context_noise * torch.rand((len(current), 1), generator=generator)
+        jitter = spread * torch.randn(current.shape, generator=generator)
+        current = current + jitter.to(device)
+    noisy = add_noise(schedule, following, t.to(device), noise)
+    errors = (denoiser(noisy, t.to(device), current) - noise).square().mean(dim=1)
+    if recipe.denoising_weighting == "noise":
+        return errors.mean(), errors.detach().mean()
+    # ε and v differ by z_t, which is given: an error of ε is √ᾱ times that of v.
+    weights = 1.0 / schedule.alphas_cumprod[t].to(errors)
+    return (weights * errors).mean(), errors.detach().mean()

@@ -103,8 +103,14 @@ class ObjectiveRecipe(StrictModel):
     """Diffusion steps and noises drawn per transition and training step: the same expectation
     with less variance."""
     context_noise: NonNegative = 0.0
-    """Standard deviation of Gaussian noise on the condition of the denoiser, in units of the
-    normalised latents; teaches it to return from slightly wrong latents."""
+    """Largest standard deviation of Gaussian noise on the condition of the denoiser, in units of
+    the normalised latents; every draw takes one between zero and this. It teaches the denoiser
+    to return from latents that no training state has; without it, rollouts can settle there."""
+    denoising_weighting: Literal["noise", "velocity"] = "noise"
+    """``noise``: every diffusion step weighs alike in the error of the noise (S12).
+    ``velocity``: in the error of the velocity √ᾱ ε − √(1 − ᾱ) z_0 (Salimans & Ho 2022), which
+    weighs the noisiest steps, where the next frame is decided, far more. Needs
+    ``model.denoiser.output = "velocity"``."""
 
     @field_validator("histogram_range")
     @classmethod
@@ -141,16 +147,12 @@ class TrainingRecipe(StrictModel):
 
 
 class RefinementRecipe(StrictModel):
-    """After joint training: the denoiser alone, on the latents of the finished encoder."""
+    """After joint training: L_LDM alone, on the latents of the finished encoder."""
 
     steps: Annotated[int, Field(ge=0)] = 0
     batch_size: PositiveInt = 64
     """Transitions per step."""
     learning_rate: Positive = 1e-3
-    noise_draws: PositiveInt = 1
-    """As in the objective."""
-    context_noise: NonNegative = 0.0
-    """As in the objective."""
 
 
 class Recipe(StrictModel):
@@ -161,6 +163,18 @@ class Recipe(StrictModel):
     objective: ObjectiveRecipe = ObjectiveRecipe()
     training: TrainingRecipe
     refinement: RefinementRecipe = RefinementRecipe()
+
+    @model_validator(mode="after")
+    def _weighting_needs_output(self) -> Self:
+        if (
+            self.objective.denoising_weighting == "velocity"
+            and self.model.denoiser.output != "velocity"
+        ):
+            raise ValueError(
+                'objective.denoising_weighting = "velocity" needs '
+                'model.denoiser.output = "velocity"'
+            )
+        return self
 
     @property
     def total_steps(self) -> int:
