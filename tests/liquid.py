@@ -53,8 +53,11 @@ def untrained_model(path: Path, trajectory: DensityTrajectory, *, stride: int = 
         timestep_fs=stride * trajectory.timestep,
         density_kind="pseudo",
         autoencoder=AutoencoderConfig(channels=(8, 16), decoder_channels=(16, 8, 4)),
-        denoiser=DenoiserConfig(hidden=32, layers=2),
+        denoiser=DenoiserConfig(hidden=32, layers=2, output="velocity"),
     )
     normalisation, _ = fit_normalisation(trajectory)
-    Emulator(build_networks(config), config, normalisation).save(path)
+    networks = build_networks(config)
+    # A fresh output layer is zero, and frames would not depend on the ones before.
+    torch.nn.init.normal_(networks.denoiser.output.weight, std=0.1)
+    Emulator(networks, config, normalisation).save(path)
     return path
