@@ -104,10 +104,37 @@ def test_a_denoiser_that_predicts_nothing_scores_the_variance_of_the_noise() -> 
     schedule = linear_schedule(ScheduleConfig(steps=100))
     latents = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
     draws = ObjectiveRecipe(noise_draws=20, context_noise=0.3)
-    loss = denoising_loss(
+    loss, error = denoising_loss(
         draws, denoiser, schedule, latents, latents, torch.Generator().manual_seed(1)
     )
     assert loss.item() == pytest.approx(1.0, abs=0.05)  # χ² of 16000 numbers: ± 0.011
+    assert error.item() == loss.item()
+
+
+def test_velocity_weighting_is_the_error_of_the_velocity() -> None:
+    """Against v = √ᾱ ε − √(1 − ᾱ) z_0 computed from the definition, for a trained output layer."""
+    config = DenoiserConfig(hidden=16, layers=1, time_embedding=8, output="velocity")
+    schedule_config = ScheduleConfig(steps=100)
+    torch.manual_seed(0)
+    denoiser = MLPDenoiser(config, 4, schedule_config)
+    torch.nn.init.normal_(denoiser.output.weight)
+    schedule = linear_schedule(schedule_config)
+    latents = torch.randn(300, 4)
+    recipe = ObjectiveRecipe(denoising_weighting="velocity")
+    loss, error = denoising_loss(
+        recipe, denoiser, schedule, latents, latents.flip(1), torch.Generator().manual_seed(1)
+    )
+    generator = torch.Generator().manual_seed(1)
+    t = torch.randint(100, (300,), generator=generator)
+    noise = torch.randn(latents.shape, generator=generator)
+    signal = schedule.alphas_cumprod[t][:, None].float()
+    noisy = signal.sqrt() * latents.flip(1) + (1 - signal).sqrt() * noise
+    predicted = denoiser(noisy, t, latents)
+    clean = (noisy - (1 - signal).sqrt() * predicted) / signal.sqrt()
+    velocity = signal.sqrt() * predicted - (1 - signal).sqrt() * clean
+    truth = signal.sqrt() * noise - (1 - signal).sqrt() * latents.flip(1)
+    assert loss.item() == pytest.approx((velocity - truth).square().mean().item(), rel=1e-4)
+    assert error.item() == pytest.approx((predicted - noise).square().mean().item(), rel=1e-4)
 
 
 def test_context_noise_reaches_the_condition_only() -> None:
@@ -129,4 +156,6 @@ def test_context_noise_reaches_the_condition_only() -> None:
         )
     torch.testing.assert_close(seen[0][0], seen[1][0])
     torch.testing.assert_close(seen[0][1], latents)
-    assert (seen[1][1] - latents).std().item() == pytest.approx(0.25, rel=0.05)
+    jitter = seen[1][1] - latents
+    # A standard deviation uniform in [0, σ] gives a variance of σ²/3 in all.
+    assert jitter.std().item() == pytest.approx(0.25 / 3**0.5, rel=0.05)

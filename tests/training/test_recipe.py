@@ -50,6 +50,10 @@ def write(path: Path, text: str) -> Path:
         ("[training]\nsteps = 1\n[data]\nreflect_ends = true", r"needs time_reversal"),
         ("[training]\nsteps = 1\n[objective]\nhistogram_range = [1.0, -1.0]", r"must increase"),
         ("[training]\nsteps = 1\n[model.autoencoder]\nnorm_groups = 7", r"norm_groups=7"),
+        (
+            "[training]\nsteps = 1\n[objective]\ndenoising_weighting = 'velocity'",
+            r"needs model\.denoiser\.output",
+        ),
         ("steps = ", r"not a TOML file"),
     ],
 )
