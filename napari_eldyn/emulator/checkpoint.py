@@ -109,7 +109,7 @@ def save_checkpoint(
         "normalisation": normalisation.model_dump_json(),
         "provenance": json.dumps(dict(provenance)),
     }
-    content = safetensors.torch.save(tensors, metadata)
+    content = _in_order(safetensors.torch.save(tensors, metadata))
     partial = partial_path(path)
     try:
         with writing(path):
@@ -159,6 +159,17 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         networks=_fill(config, tensors, path),
         sha256=hashlib.sha256(content).hexdigest(),
     )
+
+
+def _in_order(content: bytes) -> bytes:
+    """Sort a safetensors file's header, so that equal models give equal files and hashes.
+
+    safetensors writes the metadata in random order.
+    """
+    length = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[8 + length :]
 
 
 def _read(path: Path) -> bytes:

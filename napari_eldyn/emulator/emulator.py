@@ -278,9 +278,11 @@ class Emulator:
             diffusion steps.
         """
         sample = check_sampler(sampler)
-        batch = np.asarray(latents, dtype=np.float32).reshape(-1, self.latent_dim)
-        draws = np.asarray(noise, dtype=np.float32).reshape(len(noise), -1, self.latent_dim)
+        batch, draws = np.asarray(latents), np.asarray(noise)
         self._check_shape(draws, ("evaluations + 1", *batch.shape), "noise")
+        if batch.ndim == 1:
+            batch, draws = batch[None], draws[:, None]
+        self._check_shape(batch, ("B", self.latent_dim), "latents")
         with torch.inference_mode():
             following = sample(
                 self.networks.denoiser,
