@@ -44,6 +44,9 @@ class Level:
         S(q) of the prediction in both conventions, electrons.
     amplitude_difference, intensity_difference : numpy.ndarray, shape (shells,)
         (prediction − reference)/reference per shell.
+    amplitude_error, intensity_error : float
+        Σ|prediction − reference| / Σ reference over shells: one number in which each shell
+        counts by its size, so that the last shells, a thousandth of the first, do not decide it.
     """
 
     jsd: float
@@ -53,6 +56,8 @@ class Level:
     intensity: FloatArray
     amplitude_difference: FloatArray
     intensity_difference: FloatArray
+    amplitude_error: float
+    intensity_error: float
 
     @classmethod
     def of(
@@ -81,6 +86,8 @@ class Level:
             intensity=prediction.intensity,
             amplitude_difference=_relative(prediction.amplitude, reference.amplitude),
             intensity_difference=_relative(prediction.intensity, reference.intensity),
+            amplitude_error=_total_error(prediction.amplitude, reference.amplitude),
+            intensity_error=_total_error(prediction.intensity, reference.intensity),
         )
 
 
@@ -88,6 +95,10 @@ def _relative(values: FloatArray, reference: FloatArray) -> FloatArray:
     """(values − reference)/reference; NaN where the reference vanishes."""
     missing = np.full_like(reference, np.nan)
     return np.divide(values - reference, reference, out=missing, where=reference > 0)
+
+
+def _total_error(values: FloatArray, reference: FloatArray) -> float:
+    return float(np.abs(values - reference).sum() / reference.sum())
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,7 +79,7 @@ class StatisticsNumbers:
         self.scores = NumberTable(["", "sJSD", "JSD\n(nats)", "ΔS(q)"], list(_SCORE_HELP))
         self.scores.setToolTip(
             "sJSD: scaled Jensen-Shannon divergence of the values, 0 (equal) to 2 (disjoint)\n"
-            "ΔS(q): mean over shells of the relative difference from the reference"
+            "ΔS(q): Σ|S − S_reference| / Σ S_reference over the shells"
         )
         self.extremes = NumberTable(
             ["", "frame", "all", "reference"],
@@ -167,14 +167,13 @@ class StatisticsNumbers:
         if level is None:
             self.scores.set_row(row, DASH, DASH, DASH, name=name)
             return
-        difference = level.amplitude_difference
-        if convention == "intensity":
-            difference = level.intensity_difference
+        amplitude = convention == "amplitude"
+        difference = level.amplitude_error if amplitude else level.intensity_error
         self.scores.set_row(
             row,
             format_divergence(level.sjsd),
             format_divergence(level.jsd),
-            format_percent(float(np.nanmean(np.abs(difference)))),
+            format_percent(difference),
             name=name,
         )
 
