@@ -9,38 +9,28 @@ repeats the uninterrupted one exactly.
 from __future__ import annotations
 
 import math
-import platform
-import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-import napari_eldyn
 from eldyn_training.dataset import Dataset, load_dataset
-from eldyn_training.objective import DistributionLoss, denoising_loss, reconstruction_loss
+from eldyn_training.objective import denoising_loss, reconstruction_loss
 from eldyn_training.recipe import Recipe
+from eldyn_training.report import provenance, reconstruction_scores
 from eldyn_training.runs import RunDirectory
+from eldyn_training.signals import catch_signals
+from eldyn_training.state import TrainingState, begin_refinement, restore, save, start
 from napari_eldyn.density import DensityTrajectory
 from napari_eldyn.emulator.checkpoint import save_checkpoint
-from napari_eldyn.emulator.config import EmulatorConfig
-from napari_eldyn.emulator.device import describe_device, resolve_device
-from napari_eldyn.emulator.networks import EmulatorNetworks, build_networks
-from napari_eldyn.emulator.schedule import NoiseSchedule, linear_schedule
+from napari_eldyn.emulator.device import resolve_device
+from napari_eldyn.emulator.networks import EmulatorNetworks
 from napari_eldyn.exceptions import EldynError
 
 __all__ = ["FitResult", "fit"]
-
-ENCODE_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -66,24 +56,6 @@ class FitResult:
     signal: int
     model: Path
     scores: dict[str, float]
-
-
-@dataclass
-class _Training:
-    """What changes while training, and what it is made from."""
-
-    recipe: Recipe
-    dataset: Dataset
-    config: EmulatorConfig
-    device: torch.device
-    networks: EmulatorNetworks
-    average: AveragedModel
-    optimiser: torch.optim.AdamW
-    schedule: NoiseSchedule
-    distribution: DistributionLoss
-    step: int = 0
-    seconds: float = 0.0
-    latents: Tensor | None = None  # (states, D), of the finished encoder, while refining
 
 
 def fit(
@@ -133,36 +105,40 @@ def fit(
             f"{dataset.report.n_clipped} of {dataset.report.n_values} values were not positive "
             f"and are clipped to {dataset.normalisation.floor:g} e/Å³ before the logarithm"
         )
-    config = _emulator_config(recipe, dataset)
-    training = _start(recipe, dataset, config, target)
+    training = start(recipe, dataset, target)
     run = RunDirectory.claim(Path(out), recipe, dataset)
     try:
-        _restore(training, run)
+        restore(training, run)
         received = _loop(training, run, checkpoint_minutes, show_progress)
         finished = training.step >= recipe.total_steps
         scores: dict[str, float] = {}
         if finished:
             averaged: EmulatorNetworks = training.average.module  # type: ignore[assignment]
-            scores = evaluate(training, averaged)
-            provenance = _provenance(training, trajectory, scores)
-            save_checkpoint(run.model, averaged, config, dataset.normalisation, provenance)
+            scores = reconstruction_scores(training, averaged)
+            save_checkpoint(
+                run.model,
+                averaged,
+                training.config,
+                dataset.normalisation,
+                provenance(training, trajectory, scores),
+            )
         return FitResult(training.step, finished, received, run.model, scores)
     finally:
         run.close()
 
 
 def _loop(
-    training: _Training, run: RunDirectory, checkpoint_minutes: float, show_progress: bool
+    training: TrainingState, run: RunDirectory, checkpoint_minutes: float, show_progress: bool
 ) -> int:
     """Train until done or stopped; return the number of the signal received, or 0."""
     recipe = training.recipe
     last_save = time.monotonic()
-    with _catch_signals() as received:
+    with catch_signals() as received:
         for name, end in (("training", recipe.training.steps), ("refining", recipe.total_steps)):
             if training.step >= end or received:
                 continue
             if name == "refining" and training.latents is None:
-                _begin_refinement(training)
+                begin_refinement(training)
             begin = end - recipe.refinement.steps if name == "refining" else 0
             bar = tqdm(
                 desc=name,
@@ -193,13 +169,13 @@ def _loop(
                         " ".join(f"{k} {entry[k]:.3g}" for k in ("mse", "denoising") if k in entry)
                     )
                     if time.monotonic() - last_save > 60.0 * checkpoint_minutes:
-                        _save(training, run)
+                        save(training, run)
                         last_save = time.monotonic()
-        _save(training, run)
+        save(training, run)
     return received[0] if received else 0
 
 
-def _joint_step(training: _Training) -> dict[str, float]:
+def _joint_step(training: TrainingState) -> dict[str, float]:
     """One step on all networks; return losses for the log."""
     recipe, networks = training.recipe, training.networks
     rate = _learning_rate(recipe, training.step)
@@ -249,7 +225,7 @@ def _joint_step(training: _Training) -> dict[str, float]:
     }
 
 
-def _refine(training: _Training) -> dict[str, float]:
+def _refine(training: TrainingState) -> dict[str, float]:
     """One step on the denoiser alone; return losses for the log."""
     recipe, dataset = training.recipe, training.dataset
     assert training.latents is not None
@@ -278,7 +254,7 @@ def _refine(training: _Training) -> dict[str, float]:
     }
 
 
-def _descend(training: _Training, loss: Tensor, rate: float) -> float:
+def _descend(training: TrainingState, loss: Tensor, rate: float) -> float:
     """Step against the gradient and update the averaged weights; return the gradient's norm."""
     for group in training.optimiser.param_groups:
         group["lr"] = rate
@@ -347,179 +323,3 @@ def _state_rows(dataset: Dataset, states: Tensor) -> Tensor:
     # Sorted by frame, then sign, so frame·4 + sign increases.
     keys = dataset.states[:, 0] * 4 + dataset.states[:, 1]
     return torch.searchsorted(keys, states[..., 0] * 4 + states[..., 1])
-
-
-def _begin_refinement(training: _Training) -> None:
-    """Take the averaged weights, freeze the encoder and encode all states once."""
-    if training.step == training.recipe.training.steps:
-        training.networks.load_state_dict(training.average.module.state_dict())
-        raw = _encode(training.networks, training, raw=True)
-        training.networks.latent_mean.copy_(raw.mean(dim=0))
-        training.networks.latent_std.copy_(raw.std(dim=0).clamp_min(1e-6))
-        training.average = _averaged(training.recipe, training.networks)
-        training.optimiser = _optimiser(training.recipe, training.networks.denoiser)
-    training.latents = _encode(training.networks, training, raw=False)
-
-
-@torch.no_grad()
-def _encode(networks: EmulatorNetworks, training: _Training, *, raw: bool) -> Tensor:
-    """Encode all states in float32, (states, D)."""
-    encode = networks.encoder if raw else networks.encode
-    return torch.cat(
-        [
-            encode(training.dataset.batch(states).to(training.device))
-            for states in torch.split(training.dataset.states, ENCODE_BATCH)
-        ]
-    )
-
-
-@torch.no_grad()
-def evaluate(training: _Training, networks: EmulatorNetworks) -> dict[str, float]:
-    """Score the reconstruction of the training states, at most 512 of them, in float32."""
-    states = training.dataset.states
-    states = states[torch.linspace(0, len(states) - 1, min(len(states), 512)).round().long()]
-    totals: dict[str, float] = {"mse_density": 0.0, "mse_rate": 0.0, "sjsd": 0.0, "jsd": 0.0}
-    for part in torch.split(states, ENCODE_BATCH):
-        batch = training.dataset.batch(part).to(training.device)
-        generated = networks.decode(networks.encode(batch))
-        density, rate = reconstruction_loss(generated, batch).tolist()
-        sjsd, jsd = training.distribution(generated[:, 0], batch[:, 0])
-        values = (density, rate, sjsd.item(), jsd.item())
-        for key, value in zip(totals, values, strict=True):
-            totals[key] += value * len(part) / len(states)
-    return totals
-
-
-def _emulator_config(recipe: Recipe, dataset: Dataset) -> EmulatorConfig:
-    rows = dataset.grid.cell.tolist()
-    return EmulatorConfig(
-        family=recipe.model.family,
-        grid_shape=dataset.grid.shape,
-        cell=(tuple(rows[0]), tuple(rows[1]), tuple(rows[2])),
-        timestep_fs=dataset.timestep,
-        density_kind=dataset.kind,
-        autoencoder=recipe.model.autoencoder,
-        denoiser=recipe.model.denoiser,
-        schedule=recipe.model.schedule,
-    )
-
-
-def _averaged(recipe: Recipe, networks: EmulatorNetworks) -> AveragedModel:
-    update = get_ema_multi_avg_fn(recipe.training.ema_decay)  # type: ignore[no-untyped-call]
-    average = AveragedModel(networks, multi_avg_fn=update)
-    average.requires_grad_(False)
-    return average
-
-
-def _optimiser(recipe: Recipe, module: torch.nn.Module) -> torch.optim.AdamW:
-    return torch.optim.AdamW(
-        module.parameters(),
-        betas=recipe.training.betas,
-        weight_decay=recipe.training.weight_decay,
-    )
-
-
-def _start(
-    recipe: Recipe, dataset: Dataset, config: EmulatorConfig, device: torch.device
-) -> _Training:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.training.seed)
-        networks = build_networks(config)
-    networks.to(device).train()
-    return _Training(
-        recipe=recipe,
-        dataset=dataset,
-        config=config,
-        device=device,
-        networks=networks,
-        average=_averaged(recipe, networks),
-        optimiser=_optimiser(recipe, networks),
-        schedule=linear_schedule(config.schedule),
-        distribution=DistributionLoss.fit(recipe.objective, dataset.density),
-    )
-
-
-def _save(training: _Training, run: RunDirectory) -> None:
-    tensors: dict[str, Tensor] = {}
-    for name, value in training.networks.state_dict().items():
-        tensors[f"networks.{name}"] = value
-    for name, value in training.average.state_dict().items():
-        tensors[f"average.{name}"] = value
-    for index, entries in training.optimiser.state_dict()["state"].items():
-        for name, value in entries.items():
-            tensors[f"optimiser.{index}.{name}"] = value
-    run.save(training.step, tensors, {"seconds": training.seconds})
-
-
-def _restore(training: _Training, run: RunDirectory) -> None:
-    """Go on from the run's checkpoint, if it has one."""
-    found = run.load()
-    if found is None:
-        run.rewind_log(0)
-        return
-    training.step, tensors, extra = found
-    training.seconds = float(extra["seconds"])
-    parts: dict[str, dict[str, Tensor]] = {"networks": {}, "average": {}, "optimiser": {}}
-    for name, value in tensors.items():
-        part, _, rest = name.partition(".")
-        parts[part][rest] = value
-    training.networks.load_state_dict(parts["networks"])
-    training.average.load_state_dict(parts["average"])
-    if training.step > training.recipe.training.steps:
-        training.optimiser = _optimiser(training.recipe, training.networks.denoiser)
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in parts["optimiser"].items():
-        index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = value
-    groups = training.optimiser.state_dict()["param_groups"]
-    training.optimiser.load_state_dict({"state": state, "param_groups": groups})
-    run.rewind_log(training.step)
-
-
-def _provenance(
-    training: _Training, trajectory: DensityTrajectory, scores: Mapping[str, float]
-) -> dict[str, Any]:
-    first, end, step = training.dataset.frames
-    return {
-        "made_by": "eldyn-train fit",
-        "versions": {
-            "napari-eldyn": napari_eldyn.__version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
-        "recipe": training.recipe.model_dump(mode="json"),
-        "data": {
-            "name": trajectory.name,
-            "sha256": training.dataset.fingerprint,
-            "kind": trajectory.kind,
-            "frames": f"{first}:{end}:{step}",
-            "times_fs": [float(trajectory.times[i]) for i in (first, end - 1)],
-            "provenance": dict(trajectory.provenance),
-            "normalisation": training.dataset.report.model_dump(),
-        },
-        "training": {
-            "steps": training.step,
-            "hours": training.seconds / 3600.0,
-            "device": describe_device(training.device),
-        },
-        "scores_on_training_states": dict(scores),
-    }
-
-
-@contextmanager
-def _catch_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list instead of stopping at once (main thread only)."""
-    received: list[int] = []
-
-    def remember(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
