@@ -214,8 +214,18 @@ def _mapping_lines(title: str, values: Mapping[str, Any]) -> Iterable[Line]:
         yield title, "none recorded"
         return
     for key, value in values.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        yield f"{title} · {key}", text
+        name = f"{title} · {key}"
+        if isinstance(value, Mapping) and value:
+            yield from _mapping_lines(name, value)
+        else:
+            yield name, value if isinstance(value, str) else _short(value)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list) and len(text) > 80:
+        return f"{json.dumps(value[:3], ensure_ascii=False)[:-1]}, … {len(value)} in all]"
+    return text
 
 
 def _print(lines: Iterable[Line]) -> None:
