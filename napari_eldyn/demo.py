@@ -103,8 +103,19 @@ def _show(frames: int) -> None:
     import napari
 
     viewer = napari.Viewer(title=_TITLE)
-    open_session(viewer, frames)
+    open_session(viewer, frames, _comfortable_size())
     napari.run()
+
+
+def _comfortable_size() -> tuple[int, int]:
+    """Width and height in logical pixels: large, with room for a title bar on small screens."""
+    from qtpy.QtWidgets import QApplication
+
+    screen = QApplication.primaryScreen()
+    if screen is None:
+        return _WINDOW
+    free = screen.availableGeometry()
+    return min(1600, free.width()), min(1000, free.height() - 40)
 
 
 @dataclass(frozen=True)
@@ -115,7 +126,7 @@ class DemoSession:
     statistics: LiveStatistics
 
 
-def open_session(viewer: Viewer, frames: int) -> DemoSession:
+def open_session(viewer: Viewer, frames: int, size: tuple[int, int] = _WINDOW) -> DemoSession:
     """Fill a viewer with the sample session: trajectory, docks, trained model.
 
     Loading goes on in the background; the controller's state becomes ``ready``.
@@ -126,6 +137,8 @@ def open_session(viewer: Viewer, frames: int) -> DemoSession:
         An empty viewer.
     frames : int
         Frames that Run generates.
+    size : tuple of int
+        Width and height of the window in logical pixels.
 
     Raises
     ------
@@ -144,21 +157,21 @@ def open_session(viewer: Viewer, frames: int) -> DemoSession:
     layers = viewer.open_sample(_PLUGIN, "li32")
     if not layers:
         raise EldynError("the sample trajectory cannot be opened", path=sample_directory())
-    session = _open_docks(viewer)
+    session = _open_docks(viewer, size)
     session.controller.configure(n_frames=frames, start_frame=_START_FRAME)
     session.controller.set_reference(layers[0])
     session.controller.set_model(models[0])
     return session
 
 
-def _open_docks(viewer: Viewer) -> DemoSession:
+def _open_docks(viewer: Viewer, size: tuple[int, int]) -> DemoSession:
     """Rollout on the left in front of the layer controls, Statistics on the right."""
     from qtpy.QtCore import Qt
     from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow
 
     rollout_dock, rollout = viewer.window.add_plugin_dock_widget(_PLUGIN, "Rollout")
     statistics_dock, statistics = viewer.window.add_plugin_dock_widget(_PLUGIN, "Statistics")
-    viewer.window.resize(*_WINDOW)
+    viewer.window.resize(*size)
     window = rollout_dock.parent()
     assert isinstance(window, QMainWindow)
     controls, layers = (
