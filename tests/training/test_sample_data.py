@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from eldyn_training.recipe import Recipe, load_recipe
+
 from napari_eldyn.density import DensityTrajectory
 from napari_eldyn.emulator import Emulator, Rollout
 
