@@ -17,6 +17,9 @@ from napari_eldyn.emulator.rollout import Rollout
 from napari_eldyn.viewer import session as session_module
 from napari_eldyn.viewer.controller import controller_of
 
+# Threads differ in how many cores torch takes, and with them the order of its sums.
+ROUNDING = {"rtol": 1e-4, "atol": 1e-4}
+
 shown = pytest.mark.parametrize("window_shown", [True], ids=["shown"])
 
 
@@ -37,10 +40,10 @@ def test_panels_pair_frames_of_the_same_time(live: Live, model_path: Path) -> No
     generated, reference = panels.generated, panels.reference
     expected, liquid = expected_rollout(model_path, 12), gaussian_liquid(12)
     assert generated.data.shape == reference.data.shape == (13, 16, 16, 16)
-    np.testing.assert_allclose(generated.data[0], expected.start_density, rtol=1e-5)
+    np.testing.assert_allclose(generated.data[0], expected.start_density, **ROUNDING)
     np.testing.assert_allclose(reference.data[0], liquid[2], rtol=1e-4)
     for index in (1, 5, 12):
-        np.testing.assert_allclose(generated.data[index], expected[index - 1], rtol=1e-5)
+        np.testing.assert_allclose(generated.data[index], expected[index - 1], **ROUNDING)
         time = generated.data_to_world((index, 0, 0, 0))[0]
         assert time == reference.data_to_world((index, 0, 0, 0))[0] == expected.times[index - 1]
     np.testing.assert_allclose(reference.data[9], liquid[11], rtol=1e-4)
@@ -120,7 +123,7 @@ def test_step_run_pause_resume_stop_reset(live: Live, model_path: Path) -> None:
     session = control.session
     assert session is not None
     expected = expected_rollout(model_path, 62)
-    np.testing.assert_allclose(session.rollout.latents[:62], expected.latents, rtol=1e-5)
+    np.testing.assert_allclose(session.rollout.latents[:62], expected.latents, **ROUNDING)
     control.reset()
     live.wait(lambda: live.n_frames == 0 and control.state == "ready")
     assert control.comparison is not None
@@ -178,8 +181,8 @@ def test_frames_that_left_the_cache_are_decoded_again_off_the_gui_thread(
     assert decoding_threads
     assert threading.get_ident() not in decoding_threads
     expected = expected_rollout(model_path, 3)
-    np.testing.assert_allclose(panels.generated.data[3], expected[2], rtol=1e-5)
-    np.testing.assert_allclose(shown(), expected[2], rtol=1e-5)
+    np.testing.assert_allclose(panels.generated.data[3], expected[2], **ROUNDING)
+    np.testing.assert_allclose(shown(), expected[2], **ROUNDING)
 
 
 def test_frames_to_come_are_empty_and_say_so(live: Live) -> None:
@@ -213,7 +216,7 @@ def test_new_settings_start_over_only_when_asked_once_there_are_frames(
     session = control.session
     assert session is not None
     expected = expected_rollout(model_path, 6, frame=4, seed=3)
-    np.testing.assert_allclose(session.rollout.latents, expected.latents, rtol=1e-5)
+    np.testing.assert_allclose(session.rollout.latents, expected.latents, **ROUNDING)
 
 
 def test_statistics_of_reference_and_frames(live: Live) -> None:
@@ -346,7 +349,7 @@ def test_save_and_take_up_again(live: Live, model_path: Path, tmp_path: Path) ->
     np.testing.assert_allclose(stored[5], expected[5], rtol=5e-4)  # 16-bit logarithm
     resumed = Rollout.resume(path, Emulator.load(model_path))
     resumed.advance(2)
-    np.testing.assert_allclose(resumed.latents, expected.latents, rtol=1e-5)
+    np.testing.assert_allclose(resumed.latents, expected.latents, **ROUNDING)
     live.control.save(path)  # it is there already
     live.wait_state("ready")
     assert any("rollout.eldyn" in failure for failure in live.failures)
