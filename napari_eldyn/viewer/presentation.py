@@ -123,6 +123,7 @@ def _dress_canvas(viewer: Viewer) -> None:
         overlay.position = "bottom_left"
         overlay.box = False
         overlay.visible = True
+    overlays.axes.size = 70
     overlays.text.position = "bottom_right"
     overlays.text.box = False
     if _UNIT not in overlays:
@@ -130,7 +131,7 @@ def _dress_canvas(viewer: Viewer) -> None:
             text="e/Å³", position="top_right", gridded=True, font_size=9, box=False
         )
     canvas.overlay_tiling.top_right = "vertical"
-    canvas.overlay_tiling.bottom_left = "horizontal"
+    canvas.overlay_tiling.bottom_left = "vertical"
     canvas.overlay_tiling.bottom_right = "vertical"
 
 
