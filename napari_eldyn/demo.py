@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
-from napari_eldyn.exceptions import EldynError
+from napari_eldyn.exceptions import EldynError, run_command
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -43,12 +43,7 @@ def main() -> None:
     """Run the demo; what goes wrong ends in one message and exit code 1."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(_demo)
-    try:
-        app()
-    except EldynError as error:
-        sys.exit(f"demo: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run_command(app, "demo")
 
 
 def _demo(

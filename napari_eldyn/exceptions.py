@@ -1,10 +1,12 @@
-"""The one error that users are shown."""
+"""The one error that users are shown, and how commands show it."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["EldynError"]
+__all__ = ["EldynError", "run_command"]
 
 
 class EldynError(Exception):
@@ -28,3 +30,27 @@ class EldynError(Exception):
         self.remedy = remedy
         message = f"{path}: {problem}" if path is not None else problem
         super().__init__(f"{message}. {remedy}" if remedy else message)
+
+
+def run_command(command: Callable[[], object], name: str) -> None:
+    """Run a command line to its exit code.
+
+    Parameters
+    ----------
+    command : callable
+        Reads ``sys.argv`` and does the work.
+    name : str
+        Put in front of messages.
+
+    Notes
+    -----
+    Errors that users can act on end in one message on stderr and exit code 1, Ctrl-C in 130.
+    """
+    try:
+        command()
+    except EldynError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
-from napari_eldyn.exceptions import EldynError
+from napari_eldyn.exceptions import run_command
 
 __all__ = ["app", "main"]
 
@@ -24,15 +22,8 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; errors that users can act on end in one message and exit code 1."""
-    try:
-        app()
-    except EldynError as error:
-        print(f"eldyn: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("eldyn: interrupted", file=sys.stderr)
-        sys.exit(130)
+    """Run the command line."""
+    run_command(app, "eldyn")
 
 
 from napari_eldyn.cli import convert, evaluate, info, rollout  # noqa: E402, F401 - they register

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -196,28 +196,61 @@ def load_recipe(name: str | Path) -> Recipe:
     Parameters
     ----------
     name : path-like
-        A TOML file, or the name of a shipped recipe such as ``paper``.
+        A TOML file, or the name of a shipped recipe such as ``paper``. With a key
+        ``extends = "NAME"`` on top, the file holds only what differs from another recipe: a
+        shipped one, or a file beside it.
 
     Raises
     ------
     EldynError
-        If there is no such recipe, the file is not TOML, or a key is unknown or of a wrong type.
+        If there is no such recipe, the file is not TOML, it extends itself, or a key is unknown
+        or of a wrong type.
     """
-    path = Path(name)
-    if not path.is_file():
-        shipped = shipped_recipes()
-        if str(name) not in shipped:
-            raise EldynError(
-                "no such recipe file",
-                path=path,
-                remedy=f"Give a TOML file, or one of {', '.join(shipped)}.",
-            )
-        path = shipped[str(name)]
+    path = _find(Path(name))
+    return parse_config(Recipe, _values(path, ()), path=path)
+
+
+def _find(path: Path, beside: Path | None = None) -> Path:
+    """Return the file of a recipe given by path or by the name of a shipped one."""
+    if beside is not None and (beside / path).is_file():
+        return beside / path
+    if path.is_file():
+        return path
+    shipped = shipped_recipes()
+    if str(path) not in shipped:
+        raise EldynError(
+            "no such recipe file",
+            path=path,
+            remedy=f"Give a TOML file, or one of {', '.join(shipped)}.",
+        )
+    return shipped[str(path)]
+
+
+def _values(path: Path, extended_by: tuple[Path, ...]) -> dict[str, Any]:
+    """Read a recipe file and all it extends."""
+    if path.resolve() in extended_by:
+        raise EldynError("this recipe extends itself", path=path)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise EldynError(f"not a TOML file ({error})", path=path) from error
-    return parse_config(Recipe, values, path=path)
+    base = values.pop("extends", None)
+    if base is None:
+        return values
+    if not isinstance(base, str):
+        raise EldynError(f"extends = {base!r} is not the name of a recipe", path=path)
+    found = _find(Path(base), beside=path.parent)
+    return _merged(_values(found, (*extended_by, path.resolve())), values)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Return two nested mappings as one; where both have a value, the second's counts."""
+    result = dict(below)
+    for key, value in above.items():
+        inner = result.get(key)
+        both = isinstance(inner, dict) and isinstance(value, dict)
+        result[key] = _merged(inner, value) if both else value
+    return result
 
 
 def parse_frames(text: str) -> slice:

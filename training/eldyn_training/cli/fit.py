@@ -1,4 +1,4 @@
-"""The ``eldyn-train`` command."""
+"""``eldyn-train fit``: train a model."""
 
 from __future__ import annotations
 
@@ -8,23 +8,9 @@ from typing import Annotated
 
 import typer
 
-from napari_eldyn.exceptions import EldynError
+from eldyn_training.cli import app
 
-__all__ = ["app", "main"]
-
-app = typer.Typer(
-    name="eldyn-train",
-    help="Train emulators of electron-density dynamics. Lengths in Å, times in fs, densities in "
-    "electrons/Å³.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-
-@app.callback()
-def _commands() -> None:
-    """Keep ``fit`` a subcommand."""
+__all__ = ["fit"]
 
 
 @app.command()
@@ -71,15 +57,3 @@ def fit(
     for name, value in result.scores.items():
         print(f"{name:12s} {value:.4g}  (training states, averaged weights)")
     print(result.model)
-
-
-def main() -> None:
-    """Run the command line; errors that users can act on end in one message and exit code 1."""
-    try:
-        app()
-    except EldynError as error:
-        print(f"eldyn-train: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("eldyn-train: interrupted", file=sys.stderr)
-        sys.exit(130)
