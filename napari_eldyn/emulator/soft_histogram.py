@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from napari_eldyn.exceptions import EldynError
 
-__all__ = ["soft_histogram"]
+__all__ = ["kernel_counts", "soft_histogram"]
 
 NODES_PER_WIDTH = 12
 """Nodes per kernel width: 0.07/12⁴ = 3.4e-6 bounds the error of cubic interpolation."""
@@ -51,6 +51,17 @@ def soft_histogram(
     EldynError
         If the centres do not increase or the width is not positive.
     """
+    counts = kernel_counts(values, centres, width, nodes_per_width=nodes_per_width)
+    return counts / counts.sum(dim=1, keepdim=True)
+
+
+def kernel_counts(
+    values: Tensor, centres: Tensor, width: float, *, nodes_per_width: int = NODES_PER_WIDTH
+) -> Tensor:
+    """Return the histogram before its normalisation, (B, bins), to be pooled over rows or machines.
+
+    Parameters and errors are those of :func:`soft_histogram`.
+    """
     if centres.ndim != 1 or len(centres) < 2 or not bool((centres.diff() > 0).all()):
         raise EldynError("a soft histogram needs at least two increasing bin centres")
     if not width > 0:
@@ -58,7 +69,7 @@ def soft_histogram(
     counts: Tensor = _KernelCounts.apply(  # type: ignore[no-untyped-call]
         values, centres.to(values), float(width), nodes_per_width
     )
-    return counts / counts.sum(dim=1, keepdim=True)
+    return counts
 
 
 class _Nodes(NamedTuple):

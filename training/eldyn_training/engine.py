@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from eldyn_training.dataset import Dataset, load_dataset
-from eldyn_training.objective import denoising_loss, reconstruction_loss
+from eldyn_training.objective import denoising_loss, draw_noise, reconstruction_loss
 from eldyn_training.recipe import Recipe
 from eldyn_training.report import provenance, reconstruction_scores
 from eldyn_training.runs import RunDirectory
@@ -200,9 +200,12 @@ def _joint_step(training: TrainingState) -> dict[str, float]:
     )
 
     channels = reconstruction_loss(generated, current)
-    sjsd, jsd = training.distribution(generated[:, 0], current[:, 0])
+    with torch.no_grad():
+        target = training.distribution.counts(current[:, 0])
+    sjsd, jsd = training.distribution(generated[:, 0], target)
+    draws = draw_noise(recipe.objective, training.schedule, *z_0.shape, generator)
     denoising, noise_error = denoising_loss(
-        recipe.objective, networks.denoiser, training.schedule, z_0, z_next, generator
+        recipe.objective, networks.denoiser, training.schedule, z_0, z_next, draws
     )
     loss = (
         channels.mean()
@@ -235,13 +238,14 @@ def _refine(training: TrainingState) -> dict[str, float]:
     pairs = dataset.pairs[chosen]
     rows = _state_rows(dataset, pairs)
     current, following = (training.latents[rows[:, k]] for k in (0, 1))
+    draws = draw_noise(recipe.objective, training.schedule, *current.shape, generator)
     denoising, noise_error = denoising_loss(
         recipe.objective,
         training.networks.denoiser,
         training.schedule,
         current,
         following,
-        generator,
+        draws,
     )
     norm = _descend(training, denoising, rate)
     return {

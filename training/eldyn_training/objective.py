@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,9 +13,16 @@ from torch.nn import functional
 from eldyn_training.recipe import ObjectiveRecipe
 from napari_eldyn.emulator.denoiser import MLPDenoiser
 from napari_eldyn.emulator.schedule import NoiseSchedule, add_noise
-from napari_eldyn.emulator.soft_histogram import soft_histogram
+from napari_eldyn.emulator.soft_histogram import kernel_counts
 
-__all__ = ["DistributionLoss", "denoising_loss", "jensen_shannon", "reconstruction_loss"]
+__all__ = [
+    "DistributionLoss",
+    "NoiseDraws",
+    "denoising_loss",
+    "draw_noise",
+    "jensen_shannon",
+    "reconstruction_loss",
+]
 
 TINY = 1e-12
 """Keeps logarithms finite in bins that hold nothing; JSD changes by less than 1e-10."""
@@ -56,25 +64,47 @@ class DistributionLoss:
     centres: Tensor
 
     @classmethod
-    def fit(cls, recipe: ObjectiveRecipe, density: Tensor) -> DistributionLoss:
-        """Place the bins over the range of normalised densities (any shape)."""
-        lower, upper = recipe.histogram_range or (float(density.min()), float(density.max()))
+    def over_range(cls, recipe: ObjectiveRecipe, lower: float, upper: float) -> DistributionLoss:
+        """Place the bins over a range of normalised densities, or over the recipe's."""
+        lower, upper = recipe.histogram_range or (lower, upper)
         return cls(recipe, torch.linspace(lower, upper, recipe.histogram_bins))
 
-    def __call__(self, generated: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-        """Compare two batches of normalised densities, (B, nx, ny, nz).
+    def counts(self, density: Tensor) -> Tensor:
+        """Return the kernel counts of normalised densities, (B, nx, ny, nz) to (B, bins).
+
+        They do not change when voxels change places, so those of a frame serve for all its
+        shifted, rotated and mirrored copies.
+        """
+        width = self.recipe.histogram_width * float(self.centres[1] - self.centres[0])
+        return kernel_counts(density.flatten(1), self.centres.to(density.device), width)
+
+    def __call__(
+        self,
+        generated: Tensor,
+        reference_counts: Tensor,
+        total: Callable[[Tensor], Tensor] = lambda counts: counts,
+    ) -> tuple[Tensor, Tensor]:
+        """Compare generated densities with reference densities.
+
+        Parameters
+        ----------
+        generated : Tensor
+            Normalised densities, (B, nx, ny, nz).
+        reference_counts : Tensor
+            :meth:`counts` of the reference densities, (B, bins).
+        total : callable, optional
+            Sums over the processes that share the batch, with gradient; used by histograms over
+            the whole batch.
 
         Returns
         -------
         sjsd, jsd : Tensor
             L_sJSD and the raw divergence [nats], each averaged over histograms.
         """
-        rows = len(generated) if self.recipe.histogram_over == "frame" else 1
-        width = self.recipe.histogram_width * float(self.centres[1] - self.centres[0])
-        centres = self.centres.to(generated.device)
-        p = soft_histogram(generated.reshape(rows, -1), centres, width)
-        with torch.no_grad():
-            q = soft_histogram(reference.reshape(rows, -1), centres, width)
+        p, q = self.counts(generated), reference_counts.to(generated)
+        if self.recipe.histogram_over == "batch":
+            p, q = (total(counts.sum(dim=0, keepdim=True)) for counts in (p, q))
+        p, q = (counts / counts.sum(dim=1, keepdim=True) for counts in (p, q))
         terms = jensen_shannon(p, q)
         if self.recipe.sjsd_scale == "constant":
             scale: Tensor | float = 0.5 * math.log(2.0)
@@ -83,28 +113,81 @@ class DistributionLoss:
         return (terms / scale).sum(dim=1).mean(), terms.detach().sum(dim=1).mean()
 
 
+@dataclass(frozen=True, eq=False)
+class NoiseDraws:
+    """The random numbers of one denoising loss, on the CPU.
+
+    Attributes
+    ----------
+    t : Tensor
+        Diffusion steps, (draws, B).
+    noise : Tensor
+        Standard normal ε, (draws, B, D).
+    jitter : Tensor or None
+        Noise on the condition, (draws, B, D).
+    """
+
+    t: Tensor
+    noise: Tensor
+    jitter: Tensor | None
+
+    def __getitem__(self, part: slice) -> NoiseDraws:
+        """Return the draws of some transitions of the batch."""
+        jitter = None if self.jitter is None else self.jitter[:, part]
+        return NoiseDraws(self.t[:, part], self.noise[:, part], jitter)
+
+
+def draw_noise(
+    recipe: ObjectiveRecipe,
+    schedule: NoiseSchedule,
+    batch_size: int,
+    width: int,
+    generator: torch.Generator,
+) -> NoiseDraws:
+    """Draw diffusion steps and noises for a batch of transitions.
+
+    Parameters
+    ----------
+    recipe : ObjectiveRecipe
+        Draws per transition, and noise on the condition.
+    schedule : NoiseSchedule
+        The forward process.
+    batch_size, width : int
+        Transitions, and latent numbers.
+    generator : torch.Generator
+        On the CPU, so that runs on all devices draw the same numbers.
+    """
+    shape = (recipe.noise_draws, batch_size)
+    t = torch.randint(schedule.steps, shape, generator=generator)
+    noise = torch.randn((*shape, width), generator=generator)
+    if not recipe.context_noise:
+        return NoiseDraws(t, noise, None)
+    spread = recipe.context_noise * torch.rand((*shape, 1), generator=generator)
+    return NoiseDraws(t, noise, spread * torch.randn(noise.shape, generator=generator))
+
+
 def denoising_loss(
     recipe: ObjectiveRecipe,
     denoiser: MLPDenoiser,
     schedule: NoiseSchedule,
     current: Tensor,
     following: Tensor,
-    generator: torch.Generator,
+    draws: NoiseDraws,
 ) -> tuple[Tensor, Tensor]:
     """Score the predicted noise (S12).
 
     Parameters
     ----------
     recipe : ObjectiveRecipe
-        Draws per transition, noise on the condition, and weighting.
+        Weighting of the diffusion steps.
     denoiser : MLPDenoiser
         ε_θ(z_t(τ+Δτ), t, z_0(τ)).
     schedule : NoiseSchedule
         The forward process.
     current, following : Tensor
         Normalised latents at τ and τ+Δτ, (B, D).
-    generator : torch.Generator
-        On the CPU, so that runs on all devices draw the same numbers.
+    draws : NoiseDraws
+        For these transitions.
 
     Returns
     -------
@@ -112,19 +195,15 @@ def denoising_loss(
         L_LDM as the recipe weighs diffusion steps, and the plain mean square error of the noise,
         both averaged over draws and components. They are the same for the weighting ``noise``.
     """
-    current = current.repeat(recipe.noise_draws, 1)
-    following = following.repeat(recipe.noise_draws, 1)
-    device = current.device
-    t = torch.randint(schedule.steps, (len(current),), generator=generator)
-    noise = torch.randn(current.shape, generator=generator).to(device)
-    if recipe.context_noise:
-        spread = recipe.context_noise * torch.rand((len(current), 1), generator=generator)
-        jitter = spread * torch.randn(current.shape, generator=generator)
-        current = current + jitter.to(device)
-    noisy = add_noise(schedule, following, t.to(device), noise)
-    errors = (denoiser(noisy, t.to(device), current) - noise).square().mean(dim=1)
+    current = current.repeat(len(draws.t), 1)
+    following = following.repeat(len(draws.t), 1)
+    t, noise = draws.t.flatten().to(current.device), draws.noise.flatten(0, 1).to(current)
+    if draws.jitter is not None:
+        current = current + draws.jitter.flatten(0, 1).to(current)
+    noisy = add_noise(schedule, following, t, noise)
+    errors = (denoiser(noisy, t, current) - noise).square().mean(dim=1)
     if recipe.denoising_weighting == "noise":
         return errors.mean(), errors.detach().mean()
     # ε and v differ by z_t, which is given: an error of ε is √ᾱ times that of v.
-    weights = 1.0 / schedule.alphas_cumprod[t].to(errors)
+    weights = 1.0 / schedule.alphas_cumprod[draws.t.flatten()].to(errors)
     return (weights * errors).mean(), errors.detach().mean()

@@ -28,7 +28,9 @@ def reconstruction_scores(training: TrainingState, networks: EmulatorNetworks) -
         batch = training.dataset.batch(part).to(training.device)
         generated = networks.decode(networks.encode(batch))
         density, rate = reconstruction_loss(generated, batch).tolist()
-        sjsd, jsd = training.distribution(generated[:, 0], batch[:, 0])
+        sjsd, jsd = training.distribution(
+            generated[:, 0], training.distribution.counts(batch[:, 0])
+        )
         values = (density, rate, sjsd.item(), jsd.item())
         for key, value in zip(totals, values, strict=True):
             totals[key] += value * len(part) / len(states)

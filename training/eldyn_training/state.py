@@ -56,7 +56,9 @@ def start(recipe: Recipe, dataset: Dataset, device: torch.device) -> TrainingSta
         average=_averaged(recipe, networks),
         optimiser=_optimiser(recipe, networks),
         schedule=linear_schedule(config.schedule),
-        distribution=DistributionLoss.fit(recipe.objective, dataset.density),
+        distribution=DistributionLoss.over_range(
+            recipe.objective, float(dataset.density.min()), float(dataset.density.max())
+        ),
     )
 
 
