@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -56,19 +57,37 @@ def parse_config(
 def _describe(model: type[BaseModel], detail: dict[str, Any]) -> str:
     location = [str(part) for part in detail["loc"]]
     key = ".".join(location)
-    if detail["type"] != "extra_forbidden":
-        return f"key '{key}': {detail['msg'][0].lower()}{detail['msg'][1:]}"
-    known = list(_fields_at(model, location[:-1]))
-    near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.0)
-    return f"unknown key '{key}'" + (f" (did you mean '{near[0]}'?)" if near else "")
+    if detail["type"] == "extra_forbidden":
+        near = _nearest_key(model, location)
+        return f"unknown key '{key}'" + (f" (did you mean '{near}'?)" if near else "")
+    if detail["type"] == "model_type":
+        return f"key '{key}': input should be a table of keys, not {detail['input']!r}"
+    problem = f"key '{key}': {detail['msg'][0].lower()}{detail['msg'][1:]}"
+    if detail["type"] == "literal_error":
+        values = re.findall(r"'([^']*)'", str(detail["ctx"]["expected"]))
+        near_values = difflib.get_close_matches(str(detail["input"]), values, n=1)
+        problem += f", not {detail['input']!r}"
+        if near_values:
+            problem += f" (did you mean '{near_values[0]}'?)"
+    return problem
 
 
-def _fields_at(model: type[BaseModel], location: list[str]) -> Mapping[str, Any]:
-    fields: Mapping[str, Any] = model.model_fields
-    for part in location:
-        field = fields.get(part)
-        annotation = None if field is None else field.annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return {}
-        fields = annotation.model_fields
-    return fields
+def _nearest_key(model: type[BaseModel], location: list[str]) -> str | None:
+    """Return the nearest key of the same section, or the same key of another section."""
+    *section, name = location
+    elsewhere = [key for key in _keys(model) if key.split(".")[-1] == name]
+    if elsewhere:
+        return elsewhere[0]
+    known = [key.split(".") for key in _keys(model)]
+    siblings = [key[-1] for key in known if key[:-1] == section]
+    near = difflib.get_close_matches(name, siblings, n=1, cutoff=0.0)
+    return near[0] if near else None
+
+
+def _keys(model: type[BaseModel], section: str = "") -> Iterator[str]:
+    """List the dotted names of all keys, sections among them."""
+    for name, field in model.model_fields.items():
+        yield f"{section}{name}"
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _keys(part, f"{section}{name}.")

@@ -1,5 +1,7 @@
 """Configurations read from files: unknown and wrong keys are named."""
 
+from typing import Literal
+
 import pytest
 
 from napari_eldyn.config import StrictModel, parse_config
@@ -14,6 +16,7 @@ class Schedule(StrictModel):
 class Recipe(StrictModel):
     schedule: Schedule = Schedule()
     learning_rate: float = 1e-3
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 def test_values_are_taken_and_defaults_filled() -> None:
@@ -41,3 +44,18 @@ def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(EldynError, match=r"learning_rate.*stepz") as caught:
         parse_config(Recipe, {"learning_rate": None, "stepz": 1})
     assert caught.value.remedy is not None
+
+
+def test_a_key_of_another_table_is_found_there() -> None:
+    with pytest.raises(EldynError, match=r"'beta_start' \(did you mean 'schedule\.beta_start'\?\)"):
+        parse_config(Recipe, {"beta_start": 1e-3})
+
+
+def test_a_wrong_choice_names_the_nearest() -> None:
+    with pytest.raises(EldynError, match=r"key 'precision'.*not 'bfloat' \(did you mean 'bfloat16'"):
+        parse_config(Recipe, {"precision": "bfloat"})
+
+
+def test_a_value_in_place_of_a_table() -> None:
+    with pytest.raises(EldynError, match=r"key 'schedule': input should be a table of keys, not 5"):
+        parse_config(Recipe, {"schedule": 5})
