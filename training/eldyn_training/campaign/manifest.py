@@ -47,7 +47,7 @@ class TrajectoryRecord(StrictModel):
     """When it finished or was given up."""
     error: str | None = None
     """Why the last attempt that ended badly did so."""
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
     """Of the programs that made it, as far as known."""
 
 
