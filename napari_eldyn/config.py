@@ -74,7 +74,7 @@ def _describe(model: type[BaseModel], detail: dict[str, Any]) -> str:
 
 def _nearest_key(model: type[BaseModel], location: list[str]) -> str | None:
     """Return the nearest key of the same section, or the same key of another section."""
-    *section, name = location
+    *section, name = (part for part in location if not part.isdecimal())  # items of lists
     elsewhere = [key for key in _keys(model) if key.split(".")[-1] == name]
     if elsewhere:
         return elsewhere[0]

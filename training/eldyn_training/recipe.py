@@ -25,6 +25,7 @@ __all__ = [
     "Recipe",
     "RefinementRecipe",
     "TrainingRecipe",
+    "ValidationRecipe",
     "load_recipe",
     "parse_frames",
     "shipped_recipes",
@@ -121,8 +122,12 @@ class ObjectiveRecipe(StrictModel):
 
 
 class TrainingRecipe(StrictModel):
-    """Joint training of all networks."""
+    """The first stage: the autoencoder, and the denoiser with it if training is joint."""
 
+    stages: Literal["joint", "two_stage"] = "joint"
+    """``joint``: all networks learn together on the whole objective, as in the paper; the
+    refinement that may follow goes on with the denoiser alone. ``two_stage``: the autoencoder
+    alone on L_AE + λ2 L_sJSD, then the denoiser alone, in the refinement."""
     steps: PositiveInt
     batch_size: PositiveInt = 16
     """Transitions per step: their first states are reconstructed, and their second states are
@@ -147,12 +152,35 @@ class TrainingRecipe(StrictModel):
 
 
 class RefinementRecipe(StrictModel):
-    """After joint training: L_LDM alone, on the latents of the finished encoder."""
+    """The second stage: the denoiser alone on L_LDM, on latents of the finished encoder."""
 
     steps: Annotated[int, Field(ge=0)] = 0
     batch_size: PositiveInt = 64
     """Transitions per step."""
     learning_rate: Positive = 1e-3
+
+
+class ValidationRecipe(StrictModel):
+    """Scores of the averaged weights on states that do not train, while training."""
+
+    every: PositiveInt = 500
+    """Steps from one validation to the next; the last step of a stage is always validated. Only
+    where the data hold validation frames."""
+    max_states: PositiveInt = 256
+    """Evenly spaced validation states that are scored, at most."""
+    rollout_frames: Annotated[int, Field(ge=0)] = 50
+    """Frames of a rollout that starts at the first validation state; 0 for none."""
+    rollout_evaluations: PositiveInt = 10
+    """Evaluations of the denoiser per frame of it, by the sampler ``ddim``."""
+    quantity: Literal[
+        "loss", "mse", "sjsd", "denoising", "rollout_sjsd", "rollout_structure_factor"
+    ] = "loss"
+    """The score that decides which weights are best: the stage's own loss, a part of it, or the
+    rollout's. In a stage that does not measure it the last weights are kept."""
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Validations without a new best after which the stage ends early; 0 for never."""
+    keep: Literal["last", "best"] = "last"
+    """Which averaged weights a stage ends with."""
 
 
 class Recipe(StrictModel):
@@ -163,6 +191,26 @@ class Recipe(StrictModel):
     objective: ObjectiveRecipe = ObjectiveRecipe()
     training: TrainingRecipe
     refinement: RefinementRecipe = RefinementRecipe()
+    validation: ValidationRecipe = ValidationRecipe()
+
+    @model_validator(mode="after")
+    def _denoiser_is_trained(self) -> Self:
+        if self.training.stages == "two_stage" and self.refinement.steps == 0:
+            raise ValueError(
+                'training.stages = "two_stage" trains the denoiser in the second stage only: '
+                "refinement.steps must be above 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _few_enough_evaluations(self) -> Self:
+        validation, steps = self.validation, self.model.schedule.steps
+        if validation.rollout_frames and validation.rollout_evaluations > steps:
+            raise ValueError(
+                f"validation.rollout_evaluations = {validation.rollout_evaluations} is more than "
+                f"the {steps} diffusion steps of model.schedule.steps"
+            )
+        return self
 
     @model_validator(mode="after")
     def _weighting_needs_output(self) -> Self:
@@ -178,7 +226,7 @@ class Recipe(StrictModel):
 
     @property
     def total_steps(self) -> int:
-        """Steps of joint training and refinement together."""
+        """Steps of both stages together, unless validation ends one early."""
         return self.training.steps + self.refinement.steps
 
 
