@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eldyn_training.campaign.engine import Engine, LocalEngine, load_engine
+from eldyn_training.campaign.parsl_config import check_available, local_workers, parsl_config
 from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
 from parsl.launchers import MpiExecLauncher, SingleNodeLauncher, SrunLauncher
 from parsl.providers import LocalProvider, PBSProProvider, SlurmProvider
 from parsl.providers.errors import SubmitException
 
-from eldyn_training.campaign.engine import Engine, LocalEngine, load_engine
-from eldyn_training.campaign.parsl_config import check_available, local_workers, parsl_config
 from napari_eldyn.exceptions import EldynError
 
 SLURM = """
