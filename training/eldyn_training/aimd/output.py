@@ -1,0 +1,167 @@
+"""The store and the restart state of a trajectory, written on the first MPI process.
+
+Beside ``NAME.eldyn`` lies ``NAME.eldyn.restart`` with one file ``state_N.npz``: how to go on after
+N stored frames. The state of a new frame is written before the frame counts, and the one before
+is deleted after it, so that a process killed at any moment leaves a state for just the frames
+that are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from ase import Atoms
+
+from eldyn_training.aimd.calculator import versions
+from eldyn_training.aimd.dynamics import DynamicsState, read_state, write_state
+from eldyn_training.aimd.recipe import AimdRecipe
+from eldyn_training.recipe_files import differences
+from napari_eldyn.density import DensityTrajectory, PeriodicGrid, StoreWriter
+from napari_eldyn.density.files import writing
+from napari_eldyn.exceptions import EldynError
+
+__all__ = ["SCALARS", "TrajectoryOutput"]
+
+SCALARS = ("energy", "kinetic_energy", "temperature", "scf_iterations", "scf_retries")
+_MADE_BY = "eldyn-train aimd"
+
+
+class TrajectoryOutput:
+    """Frames and restart states of one trajectory; close it when done."""
+
+    def __init__(self, recipe: AimdRecipe, path: Path) -> None:
+        self._recipe, self._path = recipe, path
+        self._writer: StoreWriter | None = None
+        if path.exists():
+            _check_same(recipe, path)
+            self._writer = StoreWriter.reopen(path)
+
+    @property
+    def frames(self) -> int:
+        """Whole frames in the store."""
+        return 0 if self._writer is None else len(self._writer)
+
+    @property
+    def log(self) -> Path:
+        """Where GPAW writes its own output."""
+        return self._folder / "gpaw.txt"
+
+    def restart(self) -> DynamicsState | None:
+        """Return the state to go on from, or None for a trajectory not begun.
+
+        Raises
+        ------
+        EldynError
+            If there are frames but no state that belongs to them, or it is damaged.
+        """
+        path = self._state(self.frames)
+        if not path.exists() and self.frames == 0:
+            return None
+        return read_state(path)
+
+    def save_state(self, state: DynamicsState) -> None:
+        """Keep where the dynamics are, between frames."""
+        self._keep(state, self.frames)
+
+    def add_frame(
+        self,
+        atoms: Atoms,
+        state: DynamicsState,
+        densities: Mapping[str, npt.NDArray[np.float64]],
+        matrices: npt.NDArray[np.float64],
+        scalars: Mapping[str, float],
+    ) -> None:
+        """Store a frame and the state after it."""
+        if self._writer is None:
+            self._writer = self._create(atoms, matrices)
+        before = self._state(self.frames)
+        self._keep(state, self.frames + 1)
+        first, *others = self._recipe.kinds
+        self._writer.append(
+            densities[first],
+            time=self.frames * self._recipe.stride * self._recipe.timestep,
+            positions=atoms.get_positions(),
+            velocities=velocities(atoms),
+            scalars=scalars,
+            extra={"D": matrices, **{f"density_{kind}": densities[kind] for kind in others}},
+        )
+        before.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let other processes write to the store."""
+        if self._writer is not None:
+            self._writer.close()
+
+    @property
+    def _folder(self) -> Path:
+        return self._path.with_name(self._path.name + ".restart")
+
+    def _keep(self, state: DynamicsState, frames: int) -> None:
+        with writing(self._folder):
+            self._folder.mkdir(exist_ok=True)
+        write_state(state, self._state(frames))
+
+    def _state(self, frames: int) -> Path:
+        return self._folder / f"state_{frames}.npz"
+
+    def _create(self, atoms: Atoms, matrices: npt.NDArray[np.float64]) -> StoreWriter:
+        recipe = self._recipe
+        extra: dict[str, tuple[int, ...]] = {"D": matrices.shape}
+        extra.update({f"density_{kind}": recipe.scf.grid for kind in recipe.kinds[1:]})
+        return StoreWriter.create(
+            self._path,
+            PeriodicGrid(np.array(atoms.cell[:]), recipe.scf.grid),
+            # Only the pseudo density is positive by construction.
+            encoding="log16" if recipe.kinds[0] == "pseudo" else "float32",
+            kind=recipe.kinds[0],
+            numbers=atoms.numbers,
+            velocities=True,
+            scalars=SCALARS,
+            extra=extra,
+            extra_dtypes={"D": np.float64},
+            provenance={
+                "made_by": _MADE_BY,
+                "code": "GPAW (legacy calculator), ASE",
+                "versions": versions(),
+                "includes_pseudo_core": recipe.kinds[0] == "pseudo",
+                "recipe": recipe.model_dump(mode="json"),
+                "meaning": {
+                    "extra/D": "packed atomic density matrices, summed over spins (GPAW)",
+                    "energy": "free energy of electrons and ions without kinetic energy, eV",
+                    "scf_retries": "1 where the recipe's mixer failed and a safer one was used",
+                },
+            },
+        )
+
+
+def velocities(atoms: Atoms) -> npt.NDArray[np.float64]:
+    """Return velocities in Å/fs."""
+    from ase import units
+
+    return np.asarray(atoms.get_velocities() * units.fs)
+
+
+def _check_same(recipe: AimdRecipe, path: Path) -> None:
+    """Refuse to append to what another recipe made; only the number of frames may change."""
+    found = dict(DensityTrajectory.open(path).provenance)
+    if found.get("made_by") != _MADE_BY:
+        raise EldynError(
+            "the store was not made by eldyn-train aimd, so nothing is appended to it",
+            path=path,
+            remedy="Choose another name.",
+        )
+    ignored = {"frames"}
+    theirs, ours = (
+        {key: value for key, value in values.items() if key not in ignored}
+        for values in (dict(found["recipe"]), recipe.model_dump(mode="json"))
+    )
+    differing = differences(theirs, ours)
+    if differing:
+        raise EldynError(
+            f"the store holds a trajectory of another recipe; it differs in {', '.join(differing)}",
+            path=path,
+            remedy="Choose another name, or use that trajectory's recipe to go on with it.",
+        )
