@@ -1,34 +1,28 @@
-"""The two panels of the paper's Fig. 3 as figures for print, and saving them."""
+"""The two panels of the paper's Fig. 3 as figures for print."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from napari_eldyn.density.files import partial_path, writing
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.figures.distribution_plot import DistributionPlot
+from napari_eldyn.figures.layout import add_axes, new_figure, number
 from napari_eldyn.figures.structure_factor_plot import (
     CONVENTION_LABELS,
     Convention,
     StructureFactorPlot,
 )
-from napari_eldyn.figures.style import COLUMN_WIDTH, LIGHT, Palette, context
+from napari_eldyn.figures.style import LIGHT, Palette, context
 from napari_eldyn.observables.distribution import scaled_jsd
 from napari_eldyn.observables.levels import ReferenceLevels
 from napari_eldyn.observables.statistics import RunningStatistics
 
-__all__ = ["distribution_figure", "save_figure", "structure_factor_figure"]
-
-_PNG_DPI = 300
+__all__ = ["add_density_axis", "distribution_figure", "structure_factor_figure"]
 
 
 def distribution_figure(
@@ -69,25 +63,29 @@ def distribution_figure(
         if not np.array_equal(statistics.settings.edges, settings.edges):
             raise EldynError(f"'{name}' was counted in other bins than the reference")
     with context(palette):
-        figure = _figure(height=2.5)
-        axes = figure.add_axes((0.14, 0.165, 0.835, 0.655))
+        # The legend stands above the upper axis: inside, long names would cross the peak.
+        legend = 0.06 + 0.135 * (2 + len(generated))
+        figure = new_figure(height=2.5 + legend)
+        axes = add_axes(figure, 0.47, 0.41, 2.83, 1.64)
         plot = DistributionPlot(axes, palette, settings.edges, generated=list(generated), log=log)
         plot.set_reference(reference.density)
         for name, statistics in generated.items():
             plot.set_running(statistics.density, name)
         labels = {
-            name: f"{name}, sJSD {_number(_sjsd(statistics, reference))}"
+            name: f"{name}, sJSD {number(_sjsd(statistics, reference))}"
             for name, statistics in generated.items()
         }
         if levels is not None:
-            labels["reference"] = f"reference, noise {_number(levels.noise.sjsd)}"
+            labels["reference"] = f"reference, noise {number(levels.noise.sjsd)}"
         plot.legend(labels)
-        if not log:
-            # Room for the legend beside the peak.
-            axes.set_ylim(top=1.2 * axes.get_ylim()[1])
+        box = axes.get_legend()
+        if box is not None:
+            box.set_loc("upper left")
+            anchor = (0.47 / figure.get_size_inches()[0], 1 - 0.02 / figure.get_size_inches()[1])
+            box.set_bbox_to_anchor(anchor, figure.transFigure)
         mean, std = settings.normalisation.mean, settings.normalisation.std
         axes.tick_params(top=False, which="both")
-        _add_density_axis(axes, mean, std)
+        add_density_axis(axes, mean, std)
     return figure
 
 
@@ -134,7 +132,7 @@ def structure_factor_figure(
         first, second = levels.halves
         halves = (getattr(first, convention), getattr(second, convention))
     with context(palette):
-        figure = _figure(height=3.6)
+        figure = new_figure(height=3.6)
         boxes = ((0.16, 0.46, 0.815, 0.52), (0.16, 0.255, 0.815, 0.19), (0.16, 0.115, 0.815, 0.125))
         for box, relative in zip(boxes, (False, True), strict=False):
             axes = figure.add_axes(box)
@@ -168,62 +166,7 @@ def structure_factor_figure(
     return figure
 
 
-def save_figure(
-    figure: Figure, path: str | Path, *, provenance: Mapping[str, Any] | None = None
-) -> tuple[Path, Path]:
-    """Save a figure as PDF (text as text) and as PNG (300 dots per inch).
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        Made with any palette.
-    path : path-like
-        Final name without ending, or with either ending.
-    provenance : mapping, optional
-        What the figure shows (model, seed, sampler ...); stored as JSON in both files.
-
-    Returns
-    -------
-    tuple of Path
-        The PDF and the PNG. Each appears under its name only when whole. The same figure gives
-        the same bytes: no date is stored.
-
-    Raises
-    ------
-    EldynError
-        If a file cannot be written; an earlier file of that name is unharmed.
-    """
-    base = Path(path)
-    if base.suffix.lower() in (".pdf", ".png"):
-        base = base.with_suffix("")
-    story = json.dumps(dict(provenance or {}), default=str, sort_keys=True)
-    saved = []
-    for kind in ("pdf", "png"):
-        target = base.with_name(f"{base.name}.{kind}")
-        partial = partial_path(target)
-        metadata: dict[str, Any] = {"Title": base.name}
-        if kind == "pdf":
-            metadata |= {"Creator": "napari-eldyn", "Subject": story, "CreationDate": None}
-        else:
-            metadata |= {"Software": "napari-eldyn", "Description": story}
-        with writing(target):
-            try:
-                with context(LIGHT):
-                    figure.savefig(partial, format=kind, dpi=_PNG_DPI, metadata=metadata)
-                partial.replace(target)
-            finally:
-                partial.unlink(missing_ok=True)
-        saved.append(target)
-    return saved[0], saved[1]
-
-
-def _figure(height: float) -> Figure:
-    figure = Figure(figsize=(COLUMN_WIDTH, height))
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _add_density_axis(axes: Axes, mean: float, std: float) -> None:
+def add_density_axis(axes: Axes, mean: float, std: float) -> None:
     """Add an axis in electrons/Å³ on top, by eq. S6."""
     top = axes.secondary_xaxis(
         "top",
@@ -245,11 +188,3 @@ _ROUND_DENSITIES = [m * 10.0**e for e in range(-12, 6) for m in (1, 2, 5)]
 
 def _sjsd(statistics: RunningStatistics, reference: RunningStatistics) -> float:
     return float(scaled_jsd(statistics.probabilities, reference.probabilities))
-
-
-def _number(value: float) -> str:
-    """Two digits, with a power of ten for small numbers."""
-    if value >= 1e-2 or value == 0:
-        return f"{value:.2g}"
-    exponent = int(np.floor(np.log10(value)))
-    return rf"$\mathrm{{{value / 10.0**exponent:.1f}\times 10^{{{exponent}}}}}$"

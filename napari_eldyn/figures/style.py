@@ -16,6 +16,7 @@ from matplotlib.colors import to_hex, to_rgb
 __all__ = [
     "COLUMN_WIDTH",
     "DARK",
+    "DOUBLE_WIDTH",
     "LIGHT",
     "SCREEN_DPI",
     "Palette",
@@ -25,6 +26,9 @@ __all__ = [
 
 #: Width of one journal column (86 mm), in inches.
 COLUMN_WIDTH = 3.386
+
+#: Width of two journal columns with the gap between them (178 mm), in inches.
+DOUBLE_WIDTH = 7.008
 
 #: Dots per inch of figures on the screen (logical pixels).
 SCREEN_DPI = 96.0

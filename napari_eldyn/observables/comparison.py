@@ -13,7 +13,7 @@ from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.density.transforms import LogNormalisation
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.observables.errors import mse
-from napari_eldyn.observables.forecast import forecast_errors
+from napari_eldyn.observables.forecast import ForecastErrors, forecast_errors
 from napari_eldyn.observables.levels import ReferenceLevels, check_length, levels_from_statistics
 from napari_eldyn.observables.metrics import (
     UNITS,
@@ -53,6 +53,8 @@ class Comparison:
         Statistics of every frame.
     levels : ReferenceLevels
         Noise, persistence, mean field.
+    forecast : ForecastErrors or None
+        Errors against lead time, if the generated trajectory started in the reference.
     metrics : dict
         All numbers, ready for JSON (non-finite ones are None).
     """
@@ -61,6 +63,7 @@ class Comparison:
     generated: TrajectoryStatistics
     reference: TrajectoryStatistics
     levels: ReferenceLevels
+    forecast: ForecastErrors | None
     metrics: dict[str, Any]
 
 
@@ -71,6 +74,7 @@ def compare(
     *,
     start_frame: int = 0,
     started_in_reference: bool = False,
+    measured: TrajectoryStatistics | None = None,
     progress: StageProgress | None = None,
 ) -> Comparison:
     """Judge a generated trajectory against all frames of a reference.
@@ -86,6 +90,9 @@ def compare(
     started_in_reference : bool
         Whether the generated trajectory is a forecast from `start_frame` of this reference;
         only then do frames of equal time belong together.
+    measured : TrajectoryStatistics, optional
+        Of all reference frames with the same settings, as an earlier ``Comparison.reference``;
+        used instead of another pass where its steps span the time that is needed.
     progress : callable, optional
         Called with (stage, done, total); what it raises ends the comparison.
 
@@ -105,9 +112,13 @@ def compare(
     ours = trajectory_statistics(
         generated, settings, _stage(progress, "generated frames"), lag=lags[0] if lags else 1
     )
-    theirs = trajectory_statistics(
-        reference, settings, _stage(progress, "reference frames"), lag=lags[1] if lags else 1
-    )
+    lag = lags[1] if lags else 1
+    if measured is not None and measured.lag == lag and measured.settings is settings:
+        theirs = measured
+    else:
+        theirs = trajectory_statistics(
+            reference, settings, _stage(progress, "reference frames"), lag=lag
+        )
     levels = levels_from_statistics(theirs, theirs[start_frame], start_frame)
     forecast = None
     if started_in_reference:
@@ -149,7 +160,7 @@ def compare(
         "forecast": forecast_metrics(forecast, started_in_reference),
     }
     add_uncertainty(metrics, ours, theirs, generated, reference)
-    return Comparison(settings, ours, theirs, levels, plain(metrics))
+    return Comparison(settings, ours, theirs, levels, forecast, plain(metrics))
 
 
 def _check_comparable(

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import html
 import json
+import os
+import re
 import resource
 import shutil
 import signal
 import sys
+from html.parser import HTMLParser
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import kurtosis, skew
 from typer.testing import CliRunner
 
 from napari_eldyn.cli import app, main
@@ -23,6 +31,8 @@ from napari_eldyn.emulator.config import (
     ScheduleConfig,
 )
 from napari_eldyn.emulator.networks import build_networks
+from napari_eldyn.evaluation import evaluate as judge
+from napari_eldyn.evaluation import open_inputs
 from napari_eldyn.exceptions import EldynError
 
 SHAPE = (8, 8, 8)
@@ -72,6 +82,22 @@ def folder(tmp_path_factory):
     rollout = Rollout(model, reference, frame=4, sampler="ddim", evaluations=3, seed=11)
     rollout.advance(40)
     rollout.save(root / "rollout.eldyn")
+    second = Rollout(model, reference, frame=4, sampler="ddim", evaluations=3, seed=12)
+    second.advance(35)
+    second.save(root / "second.eldyn")
+    DensityTrajectory.from_array(
+        moving_density(24, 2), grid, 4.0 * np.arange(24), kind="pseudo"
+    ).save(root / "training.eldyn")
+    (root / "run").mkdir()
+    lines = [
+        {"step": step, "stage": "training", "mse": 1 / step, "mse_density": 0.5 / step, "sjsd": 0.1}
+        for step in range(1, 121)
+    ]
+    lines.insert(60, {"step": 60, "stage": "validation", "mse": 1e6})
+    lines.append({"step": 121, "stage": "refining", "denoising": 0.5})
+    text = "\n".join(json.dumps(line) for line in lines)
+    # A run that is still training: its last line is not whole.
+    (root / "run" / "log.jsonl").write_text(text + '\n{"step": 122, "st')
     return root
 
 
@@ -83,69 +109,124 @@ def run(*arguments):
     return result.stdout
 
 
+def judged(folder, *rollouts, reference="reference.eldyn", **options):
+    """The metrics alone: nothing is drawn or written."""
+    inputs = open_inputs([str(rollout) for rollout in rollouts], folder / reference, **options)
+    return json.loads(json.dumps(judge(inputs).metrics, allow_nan=False))
+
+
 @pytest.fixture(scope="module")
 def evaluated(folder):
+    """Two rollouts of one model, with everything that can be given."""
     out = folder / "results"
     text = run(
         folder / "rollout.eldyn",
+        f"other seed={folder / 'second.eldyn'}",
         *("--reference", folder / "reference.eldyn", "--out", out),
         *("--model", folder / "model.safetensors"),
+        *("--training", folder / "training.eldyn", "--training-frames", ":20"),
+        *("--run", f"a run={folder / 'run'}"),
     )
     return text, json.loads((out / "metrics.json").read_text()), out
 
 
-def test_it_writes_metrics_and_figures_and_nothing_else(evaluated):
-    _, _, out = evaluated
-    assert sorted(path.name for path in out.iterdir()) == [
-        "distribution.pdf",
-        "distribution.png",
-        "metrics.json",
-        "structure_factor.pdf",
-        "structure_factor.png",
-    ]
-    assert (out / "distribution.pdf").read_bytes().startswith(b"%PDF")
-    assert (out / "structure_factor.png").read_bytes().startswith(b"\x89PNG")
+def test_it_writes_what_it_says_and_nothing_else(evaluated):
+    text, metrics, out = evaluated
+    names = sorted(path.name for path in out.iterdir())
+    assert names == metrics["files"]
+    figures = {name.removesuffix(".pdf") for name in names if name.endswith(".pdf")}
+    assert figures >= {
+        "slices",
+        "distribution",
+        "structure_factor",
+        "structure_factor_intensity",
+        "time_series",
+        "forecast",
+        "training_distribution",
+        "training_curves",
+    }
+    assert set(names) == {"metrics.json", "report.html"} | {
+        f"{figure}.{kind}" for figure in figures for kind in ("pdf", "png", "svg")
+    }
+    assert f"report.html and {len(figures)} figures" in text
+    assert "Took" in text
 
 
 def test_metrics_name_the_model_and_what_was_compared(evaluated, folder):
     _, metrics, _ = evaluated
+    assert (metrics["format"], metrics["format_version"]) == ("napari-eldyn metrics", 2)
     model = Emulator.load(folder / "model.safetensors")
-    origin = metrics["provenance"]
-    assert origin["model_sha256"] == model.sha256
-    assert (origin["sampler"], origin["evaluations"], origin["seed"]) == ("ddim", 3, 11)
-    assert origin["start"]["trajectory"] == "reference.eldyn"
-    assert metrics["start"] == {"reference_frame": 4, "source": "recorded in the rollout"}
+    assert list(metrics["rollouts"]) == ["rollout", "other seed"]
+    seeds = {}
+    for name, rollout in metrics["rollouts"].items():
+        origin = rollout["provenance"]
+        assert origin["model_sha256"] == model.sha256
+        assert (origin["sampler"], origin["evaluations"]) == ("ddim", 3)
+        assert origin["start"]["trajectory"] == "reference.eldyn"
+        seeds[name] = origin["seed"]
+    assert seeds == {"rollout": 11, "other seed": 12}
+    rollout = metrics["rollouts"]["rollout"]
+    assert rollout["start"] == {
+        "reference_frame": 4,
+        "in_reference": True,
+        "source": "recorded in the rollout",
+    }
     assert metrics["normalisation"]["mean"] == model.normalisation.mean
-    assert metrics["normalisation"]["source"] == "the model's"
-    assert metrics["compared"]["reference"]["n_frames"] == 30
-    assert metrics["compared"]["generated"]["n_frames"] == 40
+    assert metrics["normalisation"]["source"] == "that of rollout"
+    assert metrics["reference"]["n_frames"] == 30
+    assert rollout["generated"]["n_frames"] == 40
     assert metrics["units"]["nmae"] == "percent"
     # The rollout starts at frame 4 (116 fs); 25 reference frames lie after it.
-    assert metrics["forecast"]["available"]
-    assert metrics["forecast"]["lead"][0] == pytest.approx(4.0)
-    assert metrics["forecast"]["reference_frames"][0] == 5
-    assert metrics["forecast"]["generated_frames"][0] == 0
-    assert metrics["levels"]["persistence"]["start_frame"] == 4
+    assert rollout["forecast"]["available"]
+    assert rollout["forecast"]["lead"][0] == pytest.approx(4.0)
+    assert rollout["forecast"]["reference_frames"][0] == 5
+    assert rollout["forecast"]["generated_frames"][0] == 0
+    assert rollout["persistence"]["start_frame"] == 4
+    assert set(metrics["levels"]) == {"noise", "mean_field"}
 
 
 def test_scores_are_those_of_the_stored_frames(evaluated, folder):
     _, metrics, _ = evaluated
     generated = DensityTrajectory.open(folder / "rollout.eldyn")
-    counts = metrics["electrons"]["generated"]
+    rollout = metrics["rollouts"]["rollout"]
+    counts = rollout["electrons"]["generated"]
     electrons = [generated.electrons(i) for i in range(40)]
     assert counts["mean"] == pytest.approx(np.mean(electrons), rel=1e-5)
     assert counts["last"] == pytest.approx(electrons[-1], rel=1e-5)
     stack = np.stack(list(generated))
-    assert metrics["extremes"]["generated"]["maximum"] == pytest.approx(stack.max())
+    assert rollout["extremes"]["generated"]["maximum"] == pytest.approx(stack.max())
     # An untrained model is far off; the table of a good one would not look like this.
-    assert metrics["distribution"]["sjsd"] > 10 * metrics["levels"]["noise"]["sjsd"]
+    assert rollout["distribution"]["sjsd"] > 10 * metrics["levels"]["noise"]["sjsd"]
+    # scipy's distance is the square root of the JSD.
+    counted = []
+    for side in ("generated", "reference"):
+        values = rollout["distribution"][side]
+        counts = np.array(values["counts"], dtype=float)
+        # Values beyond the bins count in the outermost ones.
+        counts[0] += values["n_below_range"]
+        counts[-1] += values["n_above_range"]
+        counted.append(counts / counts.sum())
+    distance = jensenshannon(*counted)
+    assert rollout["distribution"]["jsd"] == pytest.approx(distance**2, rel=1e-6)
+
+
+def test_all_rollouts_share_the_reference_levels(evaluated, folder):
+    """Judged alone, the second rollout gets the same numbers."""
+    _, metrics, _ = evaluated
+    alone = judged(folder, folder / "second.eldyn")
+    together = metrics["rollouts"]["other seed"]
+    for part in ("distribution", "structure_factor", "electrons", "step_size", "forecast"):
+        assert alone["rollouts"]["second"][part] == together[part]
+    assert alone["levels"] == metrics["levels"]
+    assert alone["training"] is None
+    assert "model" not in alone["rollouts"]["second"]
 
 
 def test_the_model_is_assessed_on_its_own(evaluated, folder):
     _, metrics, _ = evaluated
     model = Emulator.load(folder / "model.safetensors")
     reference = DensityTrajectory.open(folder / "reference.eldyn")
-    alone = metrics["model"]["reconstruction"]
+    alone = metrics["rollouts"]["rollout"]["model"]["reconstruction"]
     assert alone["frames"] == list(range(30))
     errors = [
         100
@@ -160,7 +241,7 @@ def test_the_model_is_assessed_on_its_own(evaluated, folder):
     chosen = np.unique(np.linspace(1, 38, 16).round().astype(int))
     differences = np.array([(states[i + 1, 0] - states[i - 1, 0]) / 8.0 for i in chosen])
     rates = states[chosen, 1] * model.normalisation.rate_std
-    result = metrics["model"]["rate_consistency"]
+    result = metrics["rollouts"]["rollout"]["model"]["rate_consistency"]
     assert result["n_frames"] == 16
     assert result["correlation"] == pytest.approx(
         np.corrcoef(rates.ravel(), differences.ravel())[0, 1], abs=1e-4
@@ -171,14 +252,21 @@ def test_the_model_is_assessed_on_its_own(evaluated, folder):
 
 def test_the_table_shows_scores_beside_their_levels(evaluated):
     text, metrics, _ = evaluated
-    sha256 = metrics["provenance"]["model_sha256"]
+    rollout = metrics["rollouts"]["rollout"]
+    sha256 = rollout["provenance"]["model_sha256"]
+    lines = text.splitlines()
+    assert max(map(len, lines[: lines.index("rollout:")])) <= 100
+    row = next(line for line in lines if line.startswith("other seed "))
+    scores = metrics["rollouts"]["other seed"]["distribution"]
+    assert row.split()[2:4] == [f"{scores['sjsd']:.3g}", f"{scores['jsd']:.3g}"]
+    assert row.count("%") == 3
     for word in (
-        "generated",
-        "autoencoder alone",
+        "autoencoder alone (rollout)",
         "half against half",
         "persistence",
         "trajectory mean",
-        f"{metrics['distribution']['sjsd']:.3g}",
+        f"{rollout['distribution']['sjsd']:.3g}",
+        f"{rollout['step_size']['ratio']:.3g} of the reference's",
         f"{metrics['levels']['noise']['jsd']:.3g}",
         f"sha256 {sha256[:12]}",
         "seed 11",
@@ -189,59 +277,62 @@ def test_the_table_shows_scores_beside_their_levels(evaluated):
 
 def test_real_data_against_themselves_need_no_model(folder, tmp_path):
     text = run(
-        folder / "reference.eldyn",
+        f"reference data={folder / 'reference.eldyn'}",
         *("--reference", folder / "reference.eldyn", "--out", tmp_path / "a" / "b"),
     )
     metrics = json.loads((tmp_path / "a" / "b" / "metrics.json").read_text())
-    assert metrics["distribution"]["jsd"] == 0.0
+    assert metrics["rollouts"]["reference data"]["distribution"]["jsd"] == 0.0
     assert metrics["normalisation"]["source"] == "fitted on the reference"
-    assert metrics["forecast"]["available"] is False
+    assert metrics["rollouts"]["reference data"]["forecast"]["available"] is False
     assert "fitted on the reference" in text
     assert "no start is recorded" in text
 
 
-def test_start_frame_pairs_frames_in_time(folder, tmp_path):
-    arguments = (folder / "reference.eldyn", "--reference", folder / "reference.eldyn")
-    run(*arguments, "--out", tmp_path, "--start-frame", 10)
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["forecast"]["nmae"][0] == 0.0
-    assert metrics["forecast"]["reference_frames"][0] == 11
-    assert metrics["levels"]["persistence"]["start_frame"] == 10
+def test_start_frame_pairs_frames_in_time(folder):
+    rollout = f"data={folder / 'reference.eldyn'}"
+    data = judged(folder, rollout, start_frame=10)["rollouts"]["data"]
+    assert data["forecast"]["nmae"][0] == 0.0
+    assert data["forecast"]["reference_frames"][0] == 11
+    assert data["persistence"]["start_frame"] == 10
     with pytest.raises(EldynError, match="30 does not exist"):
-        run(*arguments, "--out", tmp_path / "other", "--start-frame", 30)
+        judged(folder, rollout, start_frame=30)
 
 
 def test_a_rollout_that_started_elsewhere_is_not_paired(folder, tmp_path):
-    copy = DensityTrajectory.open(folder / "reference.eldyn")
-    copy.save(tmp_path / "renamed.eldyn")
-    run(folder / "rollout.eldyn", "--reference", tmp_path / "renamed.eldyn", "--out", tmp_path)
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["forecast"]["available"] is False
-    assert metrics["start"]["reference_frame"] == 0
-    assert "started elsewhere (frame 4 of reference.eldyn)" in metrics["start"]["source"]
+    DensityTrajectory.open(folder / "reference.eldyn").save(tmp_path / "renamed.eldyn")
+    metrics = judged(tmp_path, folder / "rollout.eldyn", reference="renamed.eldyn")
+    rollout = metrics["rollouts"]["rollout"]
+    assert rollout["forecast"]["available"] is False
+    assert rollout["start"]["reference_frame"] == 0
+    assert "started elsewhere (frame 4 of reference.eldyn)" in rollout["start"]["source"]
 
 
 def test_an_earlier_evaluation_is_kept_unless_told(folder, evaluated, tmp_path):
     out = shutil.copytree(evaluated[2], tmp_path / "results")
-    arguments = (folder / "reference.eldyn", "--reference", folder / "reference.eldyn")
+    arguments = (f"data={folder / 'reference.eldyn'}", "--reference", folder / "reference.eldyn")
     before = (out / "metrics.json").read_bytes()
     with pytest.raises(EldynError, match="already holds an evaluation"):
         run(*arguments, "--out", out)
     assert (out / "metrics.json").read_bytes() == before
+    (out / "notes.txt").write_text("mine")
     run(*arguments, "--out", out, "--overwrite")
-    assert json.loads((out / "metrics.json").read_text())["distribution"]["jsd"] == 0.0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["rollouts"]["data"]["distribution"]["jsd"] == 0.0
+    # Figures of the earlier evaluation that the new one lacks are gone; other files are not.
+    assert sorted(path.name for path in out.iterdir()) == sorted([*metrics["files"], "notes.txt"])
+    assert "training_curves.pdf" not in metrics["files"]
 
 
 def test_a_full_disk_loses_nothing(folder, evaluated, tmp_path):
     """A real write error: the file system refuses files above a limit."""
     out = shutil.copytree(evaluated[2], tmp_path / "results")
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    arguments = (folder / "reference.eldyn", "--reference", folder / "reference.eldyn")
+    arguments = (f"data={folder / 'reference.eldyn'}", "--reference", folder / "reference.eldyn")
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.raises(EldynError, match=r"metrics\.json: no space left"):
+        with pytest.raises(EldynError, match=r"no space left"):
             run(*arguments, "--out", out, "--overwrite")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -277,12 +368,32 @@ def test_bad_input_is_refused_before_anything_is_written(folder, tmp_path):
         with pytest.raises(EldynError, match=message):
             run(generated, "--reference", truth, "--out", out)
     assert not out.exists()
-    with pytest.raises(EldynError, match="not the model of the rollout"):
+    with pytest.raises(EldynError, match="made none of the rollouts: data was made by no known"):
         run(
-            folder / "reference.eldyn",
+            f"data={folder / 'reference.eldyn'}",
             *("--reference", folder / "reference.eldyn", "--out", out),
             *("--model", folder / "model.safetensors"),
         )
+    good = (folder / "rollout.eldyn", "--reference", folder / "reference.eldyn", "--out", out)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "log.jsonl").write_text('{"step": 1, "mse": 0.5}\n{"step": \n')
+    (tmp_path / "idle").mkdir()
+    (tmp_path / "idle" / "log.jsonl").write_text('{"step": 1, "stage": "refining"}\n')
+    for extra, message in (
+        ((f"none={tmp_path / 'none.eldyn'}",), "there is no such"),
+        ((f"rollout={folder / 'second.eldyn'}",), "two rollouts are called 'rollout'.*NAME=PATH"),
+        ((f"={folder / 'second.eldyn'}",), "not of the form NAME=PATH"),
+        ((f"reference={folder / 'second.eldyn'}",), "cannot be called 'reference'"),
+        (("--training-frames", ":20"), "needs --training"),
+        (("--training", folder / "training.eldyn", "--training-frames", "20"), "the form A:B"),
+        (("--training", folder / "training.eldyn", "--training-frames", "24:"), "no frame"),
+        (("--run", tmp_path), r"log\.jsonl: cannot read the log"),
+        (("--run", tmp_path / "broken"), "line 2 is damaged"),
+        (("--run", tmp_path / "idle"), "no step of this run trained"),
+    ):
+        with pytest.raises(EldynError, match=message):
+            run(*good, *extra)
+    assert not out.exists()
     with pytest.raises(EldynError, match="a file, not a directory"):
         run(
             folder / "rollout.eldyn",
@@ -305,5 +416,132 @@ def test_errors_end_in_one_message(folder, tmp_path, monkeypatch, capsys):
 
 def test_help_explains_units():
     text = CliRunner().invoke(app, ["evaluate", "--help"], env={"COLUMNS": "200"}).output
-    for word in ("nats", "electrons", "1/Å", "fs", "persistence"):
+    for word in ("nats", "electrons", "1/Å", "fs", "persistence", "NAME", "--training", "--run"):
         assert word in text
+
+
+def test_training_data_and_runs_are_reported(evaluated, folder):
+    _, metrics, _ = evaluated
+    training = metrics["training"]
+    values = np.log(np.stack(list(DensityTrajectory.open(folder / "training.eldyn")))[:20])
+    assert training["fit"]["mean"] == pytest.approx(values.mean(), rel=1e-4)
+    assert training["fit"]["std"] == pytest.approx(values.std(), rel=1e-4)
+    assert training["moments"]["skew"] == pytest.approx(skew(values.ravel()), abs=1e-3)
+    assert training["moments"]["excess_kurtosis"] == pytest.approx(
+        kurtosis(values.ravel()), abs=1e-3
+    )
+    assert training["frames"] == ":20"
+    assert training["trajectory"]["n_frames"] == 20
+    one = metrics["runs"]["a run"]
+    assert (one["n_steps"], one["last_step"]) == (120, 120)
+    assert one["final_mse"] == pytest.approx(np.mean([1 / k for k in range(71, 121)]))
+
+
+def test_short_data_are_warned_of(evaluated):
+    text, metrics, out = evaluated
+    page = (out / "report.html").read_text()
+    assert any("116 fs long, 0 blocks of 200 fs" in warning for warning in metrics["warnings"])
+    assert any("times the training data (76 fs)" in warning for warning in metrics["warnings"])
+    for warning in metrics["warnings"]:
+        assert f"Warning: {warning}" in text
+        assert html.escape(warning, quote=False) in html.unescape(page)
+
+
+class Page(HTMLParser):
+    """Tags that are left open, ids, and everything that a browser would fetch."""
+
+    VOID: ClassVar = {"meta", "link", "br", "hr", "img", "input"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.fetched, self.tags = [], [], [], set()
+        self.problems = []
+        self.words = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.handle_startendtag(tag, attributes)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.add(tag)
+        for name, text in attributes:
+            if name == "id":
+                self.ids.append(text)
+            local = text is not None and text.startswith(("#", "data:"))
+            if name in ("src", "href", "xlink:href", "srcset", "data", "action") and not local:
+                self.fetched.append((tag, name, text))
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.problems.append(tag)
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_the_report_is_one_sound_page_that_fetches_nothing(evaluated):
+    _, metrics, out = evaluated
+    text = (out / "report.html").read_text()
+    page = Page(text)
+    assert page.open == []
+    assert page.problems == []
+    assert page.fetched == []
+    assert not page.tags & {"script", "link", "iframe", "object", "embed", "img"}
+    assert "@import" not in text
+    # url(...) refers to clips and markers inside the page only.
+    assert all(target.startswith("#") for target in re.findall(r"url\(['\"]?([^)'\"]*)", text))
+    assert len(page.ids) == len(set(page.ids))
+    for target in re.findall(r'(?:xlink:)?href="#([^"]+)"|url\(#([^)]+)\)', text):
+        assert "".join(target) in page.ids
+    figures = [name for name in metrics["files"] if name.endswith(".pdf")]
+    assert text.count("<svg") == len(figures)
+    words = " ".join(page.words)
+    sha256 = metrics["rollouts"]["rollout"]["provenance"]["model_sha256"]
+    for word in (sha256[:12], "ddim, 3 evaluations", "other seed", "numpy", "half against half"):
+        assert word in words
+    assert "What more could be said" not in words
+
+
+def test_the_report_escapes_names_and_says_what_is_missing(folder, tmp_path):
+    name = "<script>alert(1)</script> & co"
+    run(
+        f"{name}={folder / 'rollout.eldyn'}",
+        *("--reference", folder / "reference.eldyn", "--out", tmp_path),
+    )
+    text = (tmp_path / "report.html").read_text()
+    page = Page(text)
+    assert "script" not in page.tags
+    assert page.problems == page.open == []
+    words = " ".join(page.words)
+    assert name in words
+    for option in ("--model M", "--training TRAJ", "--run RUN_DIR"):
+        assert option in words
+    assert "--start-frame" not in words
+
+
+def test_interrupted_work_leaves_what_was_there(folder, evaluated, tmp_path, monkeypatch):
+    """Ctrl-C while figures are saved: the earlier evaluation stays, whole."""
+    out = shutil.copytree(evaluated[2], tmp_path / "results")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    written = []
+
+    def savefig(self, target, **settings):
+        written.append(target)
+        if len(written) == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(self, target, **settings)
+
+    original = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    result = CliRunner().invoke(
+        app,
+        [
+            *("evaluate", str(folder / "rollout.eldyn"), "--overwrite", "--out", str(out)),
+            *("--reference", str(folder / "reference.eldyn")),
+        ],
+    )
+    assert result.exit_code != 0
+    assert len(written) == 4
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before

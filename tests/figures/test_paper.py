@@ -11,7 +11,8 @@ from PIL import Image
 from scipy.spatial.distance import jensenshannon
 
 from napari_eldyn.exceptions import EldynError
-from napari_eldyn.figures.paper import distribution_figure, save_figure, structure_factor_figure
+from napari_eldyn.figures.paper import distribution_figure, structure_factor_figure
+from napari_eldyn.figures.saving import save_figure
 from napari_eldyn.figures.style import DARK
 from napari_eldyn.observables.statistics import RunningStatistics, StatisticsSettings
 
@@ -91,9 +92,15 @@ def test_trajectories_counted_otherwise_are_refused(levels):
 def test_saved_files_are_whole_sharp_and_searchable(tmp_path, levels, generated, make):
     before = settings()
     figure = make(levels.reference, generated, levels=levels)
-    pdf, png = save_figure(figure, tmp_path / "figure.pdf", provenance={"seed": 7})
+    pdf, png, svg = save_figure(figure, tmp_path / "figure.pdf", provenance={"seed": 7})
     assert settings() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["figure.pdf", "figure.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "figure.pdf",
+        "figure.png",
+        "figure.svg",
+    ]
+    assert "&quot;seed&quot;: 7" in svg.read_text() or '{"seed": 7}' in svg.read_text()
+    assert "<text" in svg.read_text()
     data = pdf.read_bytes()
     assert data.startswith(b"%PDF")
     assert data.rstrip().endswith(b"%%EOF")
@@ -111,14 +118,14 @@ def test_same_figure_gives_same_bytes(tmp_path, levels, generated):
         (tmp_path / name).mkdir()
         figure = structure_factor_figure(levels.reference, generated)
         save_figure(figure, tmp_path / name / "figure")
-    for kind in ("pdf", "png"):
+    for kind in ("pdf", "png", "svg"):
         first, second = (tmp_path / name / f"figure.{kind}" for name in ("first", "second"))
         assert first.read_bytes() == second.read_bytes()
 
 
 def test_dark_figures_keep_their_background(tmp_path, levels, generated):
     figure = distribution_figure(levels.reference, generated, palette=DARK, log=True)
-    _, png = save_figure(figure, tmp_path / "dark")
+    _, png, _ = save_figure(figure, tmp_path / "dark")
     with Image.open(png) as image:
         corner = np.array(image.convert("RGB").getpixel((3, 3))) / 255
     np.testing.assert_allclose(corner, to_rgb(DARK.background), atol=0.01)
@@ -126,7 +133,7 @@ def test_dark_figures_keep_their_background(tmp_path, levels, generated):
 
 def test_a_failed_save_leaves_the_earlier_figure(tmp_path, levels, generated):
     figure = distribution_figure(levels.reference, generated)
-    pdf, _ = save_figure(figure, tmp_path / "figure")
+    pdf, _, _ = save_figure(figure, tmp_path / "figure")
     earlier = pdf.read_bytes()
     # Something else has the name under which the file would be written.
     (tmp_path / "figure.pdf.partial").mkdir()

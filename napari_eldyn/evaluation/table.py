@@ -1,45 +1,41 @@
-"""Metrics as a file and as a short table."""
+"""The main numbers of an evaluation as a short table for a terminal."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from napari_eldyn.density.files import partial_path, writing
-
-__all__ = ["metrics_table", "write_metrics"]
+__all__ = ["metrics_table", "percent", "score_rows"]
 
 
-def write_metrics(metrics: Mapping[str, Any], path: str | Path) -> None:
-    """Write metrics as JSON, whole or not at all.
+def score_rows(metrics: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """List what has a score, rollouts first, then the levels that give scores a meaning.
 
     Parameters
     ----------
     metrics : mapping
-        As ``Comparison.metrics``.
-    path : path-like
-        The file; an earlier one is replaced when the new one is whole.
+        As ``Evaluation.metrics``.
 
-    Raises
-    ------
-    EldynError
-        If the file cannot be written.
+    Returns
+    -------
+    list of (str, mapping)
+        Label; ``jsd``, ``sjsd`` and S(q) differences (``amplitude``, ``intensity``).
     """
-    target = Path(path)
-    partial = partial_path(target)
-    text = json.dumps(metrics, indent=1, allow_nan=False, ensure_ascii=False)
-    with writing(target):
-        try:
-            with partial.open("w", encoding="utf-8") as file:
-                file.write(text + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+    rollouts = metrics["rollouts"]
+    rows: list[tuple[str, Mapping[str, Any]]] = []
+    for name, rollout in rollouts.items():
+        rows.append((name, {**rollout["distribution"], **rollout["structure_factor"]}))
+    for name, rollout in rollouts.items():
+        if "model" in rollout:
+            of = f" ({name})" if len(rollouts) > 1 else ""
+            rows.append((f"autoencoder alone{of}", rollout["model"]["reconstruction"]))
+    rows.append(("data, half against half", metrics["levels"]["noise"]))
+    persistence = {r["persistence"]["start_frame"]: r["persistence"] for r in rollouts.values()}
+    for frame, level in persistence.items():
+        of = f" (frame {frame})" if len(persistence) > 1 else ""
+        rows.append((f"persistence{of}", level))
+    rows.append(("trajectory mean", metrics["levels"]["mean_field"]))
+    return rows
 
 
 def metrics_table(metrics: Mapping[str, Any]) -> str:
@@ -48,80 +44,76 @@ def metrics_table(metrics: Mapping[str, Any]) -> str:
     Parameters
     ----------
     metrics : mapping
-        As ``Comparison.metrics``; with ``start``, ``normalisation``, ``provenance`` and
-        ``model`` as ``eldyn evaluate`` adds them, these are named too.
+        As ``Evaluation.metrics``.
 
     Returns
     -------
     str
         Lines for a terminal.
     """
-    distribution, levels = metrics["distribution"], metrics["levels"]
-    low = metrics["structure_factor"]["low_q_below"]
-    smallest = metrics["structure_factor"]["q"][0]
-    header = ("", "sJSD", "JSD (nats)", f"q={smallest:.2f}", f"q<{low:g}", f"q≥{low:g}")
-    scored = [
-        ("generated", distribution, metrics["structure_factor"]["amplitude"]),
-        ("data, half against half", levels["noise"], levels["noise"]["amplitude"]),
-        ("persistence", levels["persistence"], levels["persistence"]["amplitude"]),
-        ("trajectory mean", levels["mean_field"], levels["mean_field"]["amplitude"]),
-    ]
-    if "model" in metrics:
-        alone = metrics["model"]["reconstruction"]
-        scored.insert(1, ("autoencoder alone", alone, alone["amplitude"]))
-    rows = [header]
-    for label, score, bands in scored:
+    first = next(iter(metrics["rollouts"].values()))
+    low = first["structure_factor"]["low_q_below"]
+    smallest = first["structure_factor"]["q"][0]
+    rows = [("", "sJSD", "JSD (nats)", f"q={smallest:.2f}", f"q<{low:g}", f"q≥{low:g}")]
+    for label, score in score_rows(metrics):
+        bands = score["amplitude"]
         rows.append(
             (
                 label,
                 f"{score['sjsd']:.3g}",
                 f"{score['jsd']:.3g}",
-                _percent(bands["difference_smallest_q"]),
-                _percent(bands["difference_low_q"]),
-                _percent(bands["difference_high_q"]),
+                percent(bands["difference_smallest_q"]),
+                percent(bands["difference_low_q"]),
+                percent(bands["difference_high_q"]),
             )
         )
-    lines = [f"{'':<47}|ΔS|/S, q in 1/Å", *_columns(rows), "", *_remarks(metrics)]
-    return "\n".join(line.rstrip() for line in [*_heading(metrics), "", *lines])
+    used = metrics["normalisation"]
+    lines = [
+        _item("reference", _frames(metrics["reference"])),
+        _item(
+            "normalisation",
+            f"mean {used['mean']:.4f}, std {used['std']:.4f} of ln ρ, {used['source']}",
+        ),
+    ]
+    width = max(24, *(len(row[0]) + 1 for row in rows))
+    lines += ["", f"{'':<{width + 23}}|ΔS|/S, q in 1/Å", *_columns(rows, width)]
+    for name, rollout in metrics["rollouts"].items():
+        lines += ["", f"{name}:", *_heading(rollout), *_remarks(rollout)]
+    if metrics["warnings"]:
+        lines += ["", *(f"Warning: {text}" for text in metrics["warnings"])]
+    return "\n".join(line.rstrip() for line in lines)
 
 
-def _heading(metrics: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for name in ("generated", "reference"):
-        used = metrics["compared"][name]
-        lines.append(
-            (
-                name,
-                f"{used['name']}, frames {used['first_frame']}-{used['last_frame']}, "
-                f"{used['first_time']:g} … {used['last_time']:g} fs, {used['kind']}",
-            )
-        )
-    origin = metrics.get("provenance", {})
+def _item(name: str, text: str) -> str:
+    return f"{name:<24}{text}"
+
+
+def _frames(used: Mapping[str, Any]) -> str:
+    return (
+        f"{used['name']}, frames {used['first_frame']}-{used['last_frame']}, "
+        f"{used['first_time']:g} … {used['last_time']:g} fs, {used['kind']}"
+    )
+
+
+def _heading(rollout: Mapping[str, Any]) -> list[str]:
+    lines = [_item("frames", _frames(rollout["generated"]))]
+    origin = rollout["provenance"]
     if "model_sha256" in origin:
         lines.append(
-            (
+            _item(
                 "model",
                 f"{origin.get('model_name')} (sha256 {str(origin['model_sha256'])[:12]}), "
                 f"{origin.get('sampler')} with {origin.get('evaluations')} evaluations, "
                 f"seed {origin.get('seed')}, on {origin.get('device')}",
             )
         )
-    if "start" in metrics:
-        start = metrics["start"]
-        lines.append(("start", f"reference frame {start['reference_frame']}: {start['source']}"))
-    if "normalisation" in metrics:
-        used = metrics["normalisation"]
-        lines.append(
-            (
-                "normalisation",
-                f"mean {used['mean']:.4f}, std {used['std']:.4f} of ln ρ, {used['source']}",
-            )
-        )
-    return [f"{name:<24}{text}" for name, text in lines]
+    start = rollout["start"]
+    lines.append(_item("start", f"reference frame {start['reference_frame']}: {start['source']}"))
+    return lines
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = (24, 10, 11, 10, 9, 9)
+def _columns(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    widths = (width, 10, 11, 10, 9, 9)
     return [
         "".join(
             f"{cell:<{width}}" if column == 0 else f"{cell:>{width}}"
@@ -131,7 +123,8 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """Write a relative difference in percent, two digits."""
     if value is None:
         return "–"
     if value >= 10:
@@ -139,11 +132,11 @@ def _percent(value: float | None) -> str:
     return f"{100 * value:.2g} %" if value < 0.0995 else f"{100 * value:.0f} %"
 
 
-def _remarks(metrics: Mapping[str, Any]) -> list[str]:
-    frames = metrics["distribution"]["sjsd_single_frames"]
-    step = metrics["step_size"]
-    generated, reference = metrics["electrons"]["generated"], metrics["electrons"]["reference"]
-    extremes = metrics["extremes"]
+def _remarks(rollout: Mapping[str, Any]) -> list[str]:
+    frames = rollout["distribution"]["sjsd_single_frames"]
+    step = rollout["step_size"]
+    generated, reference = rollout["electrons"]["generated"], rollout["electrons"]["reference"]
+    extremes = rollout["extremes"]
     lines = [
         (
             "single frames, sJSD",
@@ -160,10 +153,10 @@ def _remarks(metrics: Mapping[str, Any]) -> list[str]:
             f"{_range(extremes['generated'])} (reference {_range(extremes['reference'])})",
         ),
     ]
-    forecast = metrics["forecast"]
+    forecast = rollout["forecast"]
     if forecast["available"]:
         lines.append(("NMAE at equal times", _forecast(forecast)))
-    model = metrics.get("model", {})
+    model = rollout.get("model", {})
     if model:
         alone = model["reconstruction"]
         lines.append(("reconstruction", f"NMAE {alone['nmae']:.3g} %, MSE of ρ̃ {alone['mse']:.3g}"))
@@ -176,7 +169,7 @@ def _remarks(metrics: Mapping[str, Any]) -> list[str]:
                 f"relative error {rate['relative_error']:.2g}",
             )
         )
-    counted = metrics["distribution"]["generated"]
+    counted = rollout["distribution"]["generated"]
     outside = counted["n_below_range"] + counted["n_above_range"]
     lines.append(
         (
@@ -185,7 +178,7 @@ def _remarks(metrics: Mapping[str, Any]) -> list[str]:
             f"the logarithm, {outside} outside the bins",
         )
     )
-    return [f"{name:<24}{text}" for name, text in lines]
+    return [_item(name, text) for name, text in lines]
 
 
 def _spread(quantiles: Mapping[str, float]) -> str:

@@ -1,0 +1,264 @@
+"""What is judged and against what: opened and matched before any work begins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_eldyn.config import parse_config
+from napari_eldyn.density import DensityTrajectory, LogNormalisation
+from napari_eldyn.evaluation.logs import TrainingLog, read_training_log
+from napari_eldyn.exceptions import EldynError
+
+if TYPE_CHECKING:
+    from napari_eldyn.emulator import Emulator
+
+__all__ = ["Candidate", "Inputs", "Start", "open_inputs"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a rollout started, as seen from the reference.
+
+    Parameters
+    ----------
+    frame : int
+        Frame of the reference that the level *persistence* repeats.
+    in_reference : bool
+        Whether the rollout is a forecast from that frame.
+    source : str
+        How this is known.
+    """
+
+    frame: int
+    in_reference: bool
+    source: str
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A trajectory to be judged.
+
+    Parameters
+    ----------
+    name : str
+        In tables and legends.
+    trajectory : DensityTrajectory
+        Its frames.
+    start : Start
+        Where it started.
+    model : Emulator or None
+        What made it, if given.
+    """
+
+    name: str
+    trajectory: DensityTrajectory
+    start: Start
+    model: Emulator | None
+
+    @property
+    def start_time(self) -> float:
+        """Time of the start on the candidate's own axis, fs."""
+        recorded = _recorded_start(self.trajectory.provenance)
+        if recorded is not None and recorded[2] < self.trajectory.times[0]:
+            return recorded[2]
+        return float(self.trajectory.times[0])
+
+    @property
+    def normalisation(self) -> LogNormalisation | None:
+        """The model's normalisation, as the rollout records it."""
+        recorded = self.trajectory.provenance.get("normalisation")
+        if recorded is None:
+            return None
+        if not isinstance(recorded, Mapping):
+            raise EldynError("the recorded normalisation is damaged", path=self.trajectory.path)
+        return parse_config(LogNormalisation, recorded, path=self.trajectory.path)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Everything an evaluation is made from.
+
+    Parameters
+    ----------
+    candidates : tuple of Candidate
+        At least one, of different names.
+    reference : DensityTrajectory
+        What they are compared with.
+    training : DensityTrajectory or None
+        The frames that the models were trained on.
+    training_frames : str or None
+        Which frames of its trajectory `training` holds, as given.
+    runs : mapping of str to TrainingLog
+        Logs of training runs by name.
+    """
+
+    candidates: tuple[Candidate, ...]
+    reference: DensityTrajectory
+    training: DensityTrajectory | None = None
+    training_frames: str | None = None
+    runs: Mapping[str, TrainingLog] = field(default_factory=dict)
+
+
+def open_inputs(
+    rollouts: Sequence[str],
+    reference: Path,
+    *,
+    models: Sequence[Path] = (),
+    training: Path | None = None,
+    training_frames: str | None = None,
+    runs: Sequence[str] = (),
+    start_frame: int | None = None,
+) -> Inputs:
+    """Open and match the inputs of an evaluation.
+
+    Parameters
+    ----------
+    rollouts : sequence of str
+        ``PATH`` or ``NAME=PATH`` of each trajectory to be judged.
+    reference : Path
+        The trajectory to compare with.
+    models : sequence of Path
+        Models of the rollouts, matched by the hash that rollouts record.
+    training : Path, optional
+        The trajectory that the models were trained on.
+    training_frames : str, optional
+        ``A:B``: the frames of it that were used.
+    runs : sequence of str
+        ``DIR`` or ``NAME=DIR`` of each training run.
+    start_frame : int, optional
+        Frame of the reference from which all rollouts started, where they do not record it.
+
+    Returns
+    -------
+    Inputs
+        Ready for `evaluate`.
+
+    Raises
+    ------
+    EldynError
+        If something cannot be opened, names clash, a model made none of the rollouts, or the
+        start frame does not exist.
+    """
+    named = _named(rollouts, "rollout")
+    truth = DensityTrajectory.open(reference)
+    opened = {name: DensityTrajectory.open(path) for name, path in named.items()}
+    matched = _matched_models(models, opened)
+    candidates = tuple(
+        Candidate(name, trajectory, _start(trajectory, truth, start_frame), matched.get(name))
+        for name, trajectory in opened.items()
+    )
+    trained = None
+    if training is not None:
+        trained = DensityTrajectory.open(training)
+        if training_frames is not None:
+            trained = trained[_frames(training_frames)]
+        if len(trained) == 0:
+            raise EldynError(f"--training-frames {training_frames} selects no frame", path=training)
+    elif training_frames is not None:
+        raise EldynError("--training-frames needs --training", remedy="Give the trajectory, too.")
+    logs = {name: read_training_log(path) for name, path in _named(runs, "run").items()}
+    return Inputs(candidates, truth, trained, training_frames, logs)
+
+
+def _named(given: Sequence[str], what: str) -> dict[str, Path]:
+    """Split NAME=PATH; the default name is the path's last part without ending."""
+    result: dict[str, Path] = {}
+    for text in given:
+        name, equals, rest = text.partition("=")
+        if equals and not Path(text).exists():
+            path = Path(rest)
+            if not name.strip() or not rest:
+                raise EldynError(f"'{text}' is not of the form NAME=PATH")
+        else:
+            path = Path(text)
+            name = path.resolve().name.removesuffix(".eldyn")
+        name = name.strip()
+        if name in result:
+            raise EldynError(
+                f"two {what}s are called '{name}'",
+                path=path,
+                remedy="Tell them apart with NAME=PATH.",
+            )
+        if name == "reference":
+            raise EldynError(
+                f"a {what} cannot be called 'reference'", path=path, remedy="Use NAME=PATH."
+            )
+        result[name] = path
+    return result
+
+
+def _frames(text: str) -> slice:
+    found = re.fullmatch(r"(-?\d+)?:(-?\d+)?", text.strip())
+    if found is None:
+        raise EldynError(
+            f"--training-frames '{text}' is not of the form A:B",
+            remedy="For instance :140 for the first 140 frames.",
+        )
+    return slice(*(None if part is None else int(part) for part in found.groups()))
+
+
+def _matched_models(
+    paths: Sequence[Path], trajectories: Mapping[str, DensityTrajectory]
+) -> dict[str, Emulator]:
+    from napari_eldyn.emulator import Emulator
+
+    made_by = {
+        name: trajectory.provenance.get("model_sha256") for name, trajectory in trajectories.items()
+    }
+    result: dict[str, Emulator] = {}
+    for path in paths:
+        model = Emulator.load(path)
+        mine = [name for name, sha256 in made_by.items() if sha256 == model.sha256]
+        if not mine:
+            known = "; ".join(
+                f"{name} was made by "
+                + (f"the model of sha256 {str(sha256)[:12]}" if sha256 else "no known model")
+                for name, sha256 in made_by.items()
+            )
+            raise EldynError(
+                f"this model made none of the rollouts: {known}",
+                path=path,
+                remedy="Give the model that made a rollout, or leave --model out.",
+            )
+        result |= dict.fromkeys(mine, model)
+    return result
+
+
+def _start(
+    generated: DensityTrajectory, reference: DensityTrajectory, start_frame: int | None
+) -> Start:
+    if start_frame is not None:
+        if not -len(reference) <= start_frame < len(reference):
+            raise EldynError(
+                f"--start-frame {start_frame} does not exist: the trajectory has "
+                f"{len(reference)} frames",
+                path=reference.path,
+            )
+        return Start(start_frame % len(reference), True, "given by --start-frame")
+    recorded = _recorded_start(generated.provenance)
+    if recorded is None:
+        return Start(0, False, "no start is recorded in the generated trajectory")
+    name, frame, time = recorded
+    if (
+        reference.path is not None
+        and name == reference.path.name
+        and 0 <= frame < len(reference)
+        and abs(reference.times[frame] - time) < 1e-3
+    ):
+        return Start(frame, True, "recorded in the rollout")
+    return Start(0, False, f"the rollout started elsewhere (frame {frame} of {name})")
+
+
+def _recorded_start(provenance: Mapping[str, Any]) -> tuple[str, int, float] | None:
+    """File name, frame and time [fs] of a rollout's start, if they are recorded."""
+    start = provenance.get("start")
+    if not isinstance(start, Mapping):
+        return None
+    try:
+        return str(start["trajectory"]), int(start["frame"]), float(start["time_fs"])
+    except (KeyError, TypeError, ValueError):
+        return None

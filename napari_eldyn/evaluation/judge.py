@@ -1,0 +1,194 @@
+"""Judge every rollout: all numbers of an evaluation, and what its figures need."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from napari_eldyn.density import LogNormalisation, fit_normalisation
+from napari_eldyn.evaluation.inputs import Candidate, Inputs
+from napari_eldyn.evaluation.models import assess_model
+from napari_eldyn.evaluation.stages import Stages
+from napari_eldyn.evaluation.trained import TrainingData, measure_training
+from napari_eldyn.evaluation.warnings import warnings_of
+from napari_eldyn.observables.comparison import Comparison, compare
+from napari_eldyn.observables.metrics import UNITS, describe, plain
+from napari_eldyn.observables.statistics import StatisticsSettings, default_settings
+
+__all__ = ["FORMAT_VERSION", "Evaluation", "Judged", "evaluate"]
+
+#: Version of the layout of metrics.json. 1 held a single rollout at the top level.
+FORMAT_VERSION = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """One rollout, judged.
+
+    Parameters
+    ----------
+    candidate : Candidate
+        What was judged.
+    comparison : Comparison
+        Distribution, S(q), counts, steps, forecast errors.
+    """
+
+    candidate: Candidate
+    comparison: Comparison
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """All numbers, and what figures are drawn from.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        What was judged.
+    settings : StatisticsSettings
+        Bins and shells.
+    judged : mapping of str to Judged
+        By name of the rollout.
+    training : TrainingData or None
+        Distribution of the training frames.
+    metrics : dict
+        Ready for JSON.
+    """
+
+    inputs: Inputs
+    settings: StatisticsSettings
+    judged: Mapping[str, Judged]
+    training: TrainingData | None
+    metrics: dict[str, Any] = field(repr=False)
+
+
+def evaluate(inputs: Inputs, stages: Stages | None = None) -> Evaluation:
+    """Judge rollouts against one reference with the same bins, shells and levels.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        From `open_inputs`.
+    stages : Stages, optional
+        Shows progress and keeps the time of each stage; an exception raised inside (Ctrl-C)
+        ends the evaluation, and nothing has been written.
+
+    Returns
+    -------
+    Evaluation
+        Numbers and curves.
+
+    Raises
+    ------
+    EldynError
+        If grids, cells or kinds differ, the reference is too short, or a frame is not finite.
+    """
+    stages = stages or Stages(show=False)
+    reference = inputs.reference
+    normalisation, source = _normalisation(inputs, stages)
+    settings = default_settings(reference, normalisation)
+    judged: dict[str, Judged] = {}
+    rollouts: dict[str, dict[str, Any]] = {}
+    measured = None
+    for candidate in inputs.candidates:
+        with stages.stage("value distribution, S(q), forecast errors") as report:
+            comparison = compare(
+                candidate.trajectory,
+                reference,
+                settings,
+                start_frame=candidate.start.frame,
+                started_in_reference=candidate.start.in_reference,
+                measured=measured,
+                progress=_without_stage(report),
+            )
+        measured = comparison.reference
+        section = _rollout_section(candidate, comparison)
+        if candidate.model is not None:
+            section["model"] = assess_model(candidate.model, candidate, reference, settings, stages)
+        judged[candidate.name] = Judged(candidate, comparison)
+        rollouts[candidate.name] = section
+    training = None
+    if inputs.training is not None:
+        training = measure_training(inputs.training, inputs.training_frames, stages)
+    first = next(iter(judged.values())).comparison.metrics
+    metrics: dict[str, Any] = {
+        "format": "napari-eldyn metrics",
+        "format_version": FORMAT_VERSION,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": _versions(),
+        "units": dict(UNITS),
+        "reference": {
+            **describe(reference),
+            "electrons": first["electrons"]["reference"],
+            "extremes": first["extremes"]["reference"],
+        },
+        "normalisation": {**normalisation.model_dump(), "source": source},
+        "levels": {name: first["levels"][name] for name in ("noise", "mean_field")},
+        "rollouts": rollouts,
+        "training": None if training is None else training.metrics,
+        "runs": {
+            name: {
+                "directory": str(log.path),
+                "n_steps": len(log.steps),
+                "last_step": log.steps[-1],
+                "final_mse": float(log.mse[-50:].mean()),
+                "final_mse_density": float(log.mse_density[-50:].mean()),
+                "final_sjsd": float(log.sjsd[-50:].mean()),
+                "meaning": "means over the last 50 steps (or fewer)",
+            }
+            for name, log in inputs.runs.items()
+        },
+    }
+    metrics["warnings"] = warnings_of(inputs, metrics)
+    return Evaluation(inputs, settings, judged, training, plain(metrics))
+
+
+def _without_stage(report: Callable[[int, int], None]) -> Callable[[str, int, int], None]:
+    return lambda stage, done, total: report(done, total)
+
+
+def _rollout_section(candidate: Candidate, comparison: Comparison) -> dict[str, Any]:
+    """Give what concerns one rollout; what all share stands at the top level."""
+    numbers = comparison.metrics
+    shared = ("units", "levels", "compared")
+    return {
+        "provenance": {
+            key: value
+            for key, value in candidate.trajectory.provenance.items()
+            if key not in ("normalisation", "start_latent")
+        },
+        "start": {
+            "reference_frame": candidate.start.frame,
+            "in_reference": candidate.start.in_reference,
+            "source": candidate.start.source,
+        },
+        "generated": numbers["compared"]["generated"],
+        "compared": numbers["compared"]["statement"],
+        **{key: value for key, value in numbers.items() if key not in shared},
+        "persistence": numbers["levels"]["persistence"],
+    }
+
+
+def _normalisation(inputs: Inputs, stages: Stages) -> tuple[LogNormalisation, str]:
+    """Find one normalisation for all: that of the first model, else fitted on the reference."""
+    for candidate in inputs.candidates:
+        recorded = candidate.normalisation
+        if recorded is not None:
+            whose = "the model's" if len(inputs.candidates) == 1 else f"that of {candidate.name}"
+            return recorded, whose
+    with stages.stage("fitting the normalisation") as report:
+        return fit_normalisation(inputs.reference, report)[0], "fitted on the reference"
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("napari-eldyn", "numpy", "scipy", "matplotlib", "torch"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,365 @@
+"""The sections of the report that every evaluation has, and the order of all."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from typing import Any
+
+from napari_eldyn.evaluation.model_sections import (
+    autoencoder_section,
+    runs_section,
+    training_section,
+)
+from napari_eldyn.evaluation.page import Section, Table, share, value, with_error
+from napari_eldyn.evaluation.table import percent, score_rows
+
+__all__ = ["sections_of"]
+
+Metrics = Mapping[str, Any]
+
+
+def sections_of(metrics: Metrics, drawn: Container[str]) -> list[Section]:
+    """Put the numbers of an evaluation into sections, each with what they mean.
+
+    Parameters
+    ----------
+    metrics : mapping
+        As ``Evaluation.metrics``.
+    drawn : container of str
+        Names of the figures there are.
+
+    Returns
+    -------
+    list of Section
+        Those whose inputs were given.
+    """
+    sections = [
+        _slices(),
+        _scores(metrics),
+        _structure_factor(metrics),
+        _stability(metrics),
+        _forecast(metrics),
+        autoencoder_section(metrics),
+        training_section(metrics),
+        runs_section(metrics),
+    ]
+    return [
+        Section(
+            section.name,
+            section.title,
+            section.statements,
+            section.tables,
+            [name for name in section.figures if name in drawn],
+            section.details,
+            section.details_title,
+        )
+        for section in sections
+        if section is not None
+    ]
+
+
+def _slices() -> Section:
+    return Section(
+        "slices",
+        "Slices",
+        ["What the densities look like, with one colour scale for all."],
+        figures=["slices"],
+    )
+
+
+def _scores(metrics: Metrics) -> Section:
+    noise = metrics["levels"]["noise"]
+    rows, levels = [], set()
+    for number, (label, score) in enumerate(score_rows(metrics)):
+        if label not in metrics["rollouts"]:
+            levels.add(number)
+        error = score.get("sjsd_standard_error")
+        over = score["sjsd"] / noise["sjsd"] if noise["sjsd"] else None
+        rows.append(
+            [
+                label,
+                with_error(score["sjsd"], error),
+                value(score["jsd"]),
+                "1" if score is noise else value(over, 2),
+            ]
+        )
+    single = [
+        [name, *(value(r["distribution"]["sjsd_single_frames"]["generated"][q]) for q in _Q)]
+        for name, r in metrics["rollouts"].items()
+    ]
+    first = next(iter(metrics["rollouts"].values()))["distribution"]
+    single.append(
+        ["reference frames", *(value(first["sjsd_single_frames"]["reference"][q]) for q in _Q)]
+    )
+    shape = [
+        [name, *(value(r["distribution"]["generated"]["moments"][m]) for m in _MOMENTS)]
+        for name, r in metrics["rollouts"].items()
+    ]
+    shape.append(["reference", *(value(first["reference"]["moments"][m]) for m in _MOMENTS)])
+    last = len(shape) - 1
+    return Section(
+        "distribution",
+        "Distribution of density values",
+        [
+            "The scaled Jensen-Shannon divergence (sJSD) says how different two distributions of "
+            "values are: 0 if they are the same, 2 if they do not overlap. It ignores where and "
+            "when values occur.",
+            f"Noise: {noise['meaning']}. A perfect model scores about as much; scores below it "
+            "cannot be told apart. Persistence repeats the start frame, the trajectory mean is "
+            "the blurred average density: a useful model is well below both.",
+        ],
+        [
+            Table(
+                ["", "sJSD (0 to 2)", "JSD (nats)", "sJSD / noise"],
+                rows,
+                frozenset(levels),
+                "All frames pooled; ± is the standard error by block bootstrap, where the data "
+                "are long enough.",
+            ),
+            Table(
+                ["sJSD of single frames", "median", "5 %", "95 %", "first", "last"],
+                single,
+                frozenset({last}),
+                "Each frame against all reference frames. A realistic frame scores within the "
+                "range of the reference's own frames.",
+            ),
+        ],
+        ["distribution"],
+        [
+            Table(
+                ["normalised density", "mean", "std", "skew", "excess kurtosis", "min", "max"],
+                shape,
+                frozenset({last}),
+            )
+        ],
+        "Moments",
+    )
+
+
+_Q = ("median", "q05", "q95", "first", "last")
+_MOMENTS = ("mean", "std", "skew", "excess_kurtosis", "min", "max")
+_BANDS = ("difference_smallest_q", "difference_low_q", "difference_high_q")
+
+
+def _structure_factor(metrics: Metrics) -> Section:
+    first = next(iter(metrics["rollouts"].values()))["structure_factor"]
+    low, q = first["low_q_below"], first["q"]
+    rows, levels = [], set()
+    for number, (label, score) in enumerate(score_rows(metrics)):
+        if label not in metrics["rollouts"]:
+            levels.add(number)
+        rows.append(
+            [label, *(percent(score[c][b]) for c in ("amplitude", "intensity") for b in _BANDS)]
+        )
+    names = list(metrics["rollouts"])
+    shells = []
+    for i, wave in enumerate(q):
+        cells = [value(wave), str(first["shell_counts"][i])]
+        cells.append(
+            with_error(
+                first["amplitude"]["reference"][i],
+                _entry(first["amplitude"]["reference_standard_error"], i),
+            )
+        )
+        cells.append(share(_absolute(metrics["levels"]["noise"]["amplitude"], i)))
+        for name in names:
+            curve = metrics["rollouts"][name]["structure_factor"]["amplitude"]
+            cells.append(
+                with_error(curve["generated"][i], _entry(curve["generated_standard_error"], i))
+            )
+            cells.append(share(curve["relative_difference"][i]))
+        shells.append(cells)
+    head = ["q (1/Å)", "grid points", "reference", "noise |ΔS|/S"]
+    head += [text for name in names for text in (name, "ΔS/S")]
+    return Section(
+        "structure-factor",
+        "Structure factor",
+        [
+            "S(q) says how strongly the density varies over distances 2π/q: small q is long-range "
+            "order, large q the shape of single atoms. The tables give how far S(q) is from the "
+            "reference's, averaged over shells.",
+            f"Shells are sparse at small q (the first holds {first['shell_counts'][0]} grid "
+            "points), so their noise is largest; the row 'half against half' shows it.",
+        ],
+        [
+            Table(
+                [
+                    "|ΔS|/S",
+                    *(
+                        f"{convention}, {band}"
+                        for convention in ("|F|", "|F|²")
+                        for band in (f"q={q[0]:.2f}", f"q<{low:g}", f"q≥{low:g}")
+                    ),
+                ],
+                rows,
+                frozenset(levels),
+                "Mean over shells, q in 1/Å; |F|: amplitude as in the paper, |F|²: intensity per "
+                "electron, the usual convention.",
+            )
+        ],
+        ["structure_factor", "structure_factor_intensity"],
+        [Table(head, shells, frozenset(), "Amplitude in electrons, shell by shell.")],
+        "Every shell",
+    )
+
+
+def _entry(values: Any, index: int) -> float | None:
+    return None if values is None else values[index]
+
+
+def _absolute(level: Metrics, index: int) -> float | None:
+    difference = level["relative_difference"][index]
+    return None if difference is None else abs(difference)
+
+
+def _stability(metrics: Metrics) -> Section:
+    reference = metrics["reference"]
+    rows, steps, quarters = [], [], []
+    for name, rollout in metrics["rollouts"].items():
+        rows.append(
+            [name, *_counts(rollout["electrons"]["generated"], rollout["extremes"]["generated"])]
+        )
+        step = rollout["step_size"]
+        if step["ratio"] is None:
+            steps.append([name, step.get("reason", "the reference does not move"), "", "", ""])
+        else:
+            steps.append(
+                [
+                    name,
+                    value(step["ratio"]),
+                    value(step["generated"]),
+                    value(step["reference"]),
+                    value(step["ratio_unrelated_frames"]),
+                ]
+            )
+        quarters += [
+            [
+                f"{name}, {part['first_time']:g}–{part['last_time']:g} fs",
+                value(part["sjsd"]),
+                percent(part["amplitude"]["difference_low_q"]),
+                value(part["electrons"], 5),
+                value(part["step_size"]),
+                value(part["minimum"]),
+                value(part["maximum"]),
+            ]
+            for part in rollout["stability"]
+        ]
+    rows.append(["reference", *_counts(reference["electrons"], reference["extremes"])])
+    return Section(
+        "stability",
+        "Stability",
+        [
+            "A rollout can drift (its electron count or its distribution wanders off), collapse "
+            "(its values narrow) or freeze (its steps vanish). The electron count is not enforced "
+            "by the model, so its drift is a test.",
+            "Step size is the RMS change of the normalised density from frame to frame, over the "
+            "reference's: 0 is frozen, 1 the reference's own motion; frames in random order would "
+            "have the last column's value.",
+        ],
+        [
+            Table(
+                [
+                    "",
+                    "electrons, mean ± std",
+                    "first",
+                    "last",
+                    "drift (electrons/ps)",
+                    "min ρ (electrons/Å³)",
+                    "max ρ (electrons/Å³)",
+                ],
+                rows,
+                frozenset({len(rows) - 1}),
+            ),
+            Table(
+                ["step size", "ratio", "generated", "reference", "ratio, unrelated frames"], steps
+            ),
+        ],
+        ["time_series"],
+        [
+            Table(
+                [
+                    "quarter",
+                    "sJSD",
+                    "|ΔS|/S, low q",
+                    "electrons",
+                    "step size",
+                    "min ρ (electrons/Å³)",
+                    "max ρ (electrons/Å³)",
+                ],
+                quarters,
+            )
+        ],
+        "Quarter by quarter",
+    )
+
+
+def _counts(electrons: Metrics, extremes: Metrics) -> list[str]:
+    return [
+        f"{value(electrons['mean'], 5)} ± {value(electrons['std'], 2)}",
+        value(electrons["first"], 5),
+        value(electrons["last"], 5),
+        value(electrons["drift_per_ps"], 2),
+        value(extremes["minimum"]),
+        value(extremes["maximum"]),
+    ]
+
+
+def _forecast(metrics: Metrics) -> Section | None:
+    rows: list[list[str]] = []
+    for name, rollout in metrics["rollouts"].items():
+        forecast = rollout["forecast"]
+        if not forecast["available"]:
+            continue
+        for i in _few(len(forecast["lead"])):
+            rows.append(
+                [
+                    f"{name}, {forecast['lead'][i]:g} fs",
+                    *(
+                        value(forecast[key][i])
+                        for key in (
+                            "nmae",
+                            "aligned_nmae",
+                            "persistence_nmae",
+                            "mean_field_nmae",
+                            "mse",
+                            "persistence_mse",
+                            "mean_field_mse",
+                        )
+                    ),
+                ]
+            )
+    if not rows:
+        return None
+    return Section(
+        "forecast",
+        "Forecast errors",
+        [
+            "Generated frames against the reference frames of the same time, voxel by voxel. In a "
+            "liquid every forecast loses its way within about 100 fs; after that a realistic but "
+            "unrelated frame has an MSE of about 2, the trajectory mean about 1.",
+            "A model with a pooled latent does not know where atoms are: its voxel-wise errors are "
+            "those of an unrelated frame from the start. 'Best shift' allows for a displacement of "
+            "the whole frame.",
+        ],
+        [
+            Table(
+                [
+                    "lead time",
+                    "NMAE (%)",
+                    "best shift (%)",
+                    "persistence (%)",
+                    "mean (%)",
+                    "MSE of ρ̃",
+                    "persistence",
+                    "mean",
+                ],
+                rows,
+            )
+        ],
+        ["forecast"],
+    )
+
+
+def _few(count: int) -> list[int]:
+    """Pick the first, the last and some leads between."""
+    return sorted({0, count // 4, count // 2, 3 * count // 4, count - 1})
