@@ -1,6 +1,7 @@
 # make demo   set up and open napari with the sample session (without a display: run it and record it)
 # make test   set up and run the tests
 # make check  format, lint, types, import directions, plugin manifest
+# make gpaw   set up GPAW and what it is built with, for eldyn-train aimd
 # make bench  print speed and memory as ratios
 # make lock   renew constraints.txt from the newest releases that pyproject.toml admits
 
@@ -14,7 +15,7 @@ TORCH := torch==2.13.0
 # Small arrays gain nothing from threads and lose much where other processes use the cores.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: demo test check bench lock system clean
+.PHONY: demo test check bench gpaw lock system clean
 
 demo: $(VENV)/.all
 	$(BIN)/python -m napari_eldyn.demo
@@ -33,17 +34,23 @@ bench: $(VENV)/.test
 	@for bench in tests/benchmarks/bench_*.py; do \
 		echo "== $$bench"; $(ONE_THREAD) $(XVFB) $(BIN)/python $$bench || exit 1; done
 
+gpaw: $(VENV)/.gpaw
+
 system:
-	@PYTHON="$(PYTHON)" scripts/install-system-packages.sh
+	@PYTHON="$(PYTHON)" scripts/install-system-packages.sh $(LIBRARIES)
+
+# Which system libraries an environment needs besides those of a screen.
+LIBRARIES.test := gpaw
+LIBRARIES.gpaw := gpaw-only
 
 # A stamp of pyproject.toml and constraints.txt: the second time costs nothing.
-$(VENV)/.all $(VENV)/.test: $(VENV)/.%: pyproject.toml constraints.txt
-	@$(MAKE) --no-print-directory system
+$(VENV)/.all $(VENV)/.test $(VENV)/.gpaw: $(VENV)/.%: pyproject.toml constraints.txt
+	@$(MAKE) --no-print-directory system LIBRARIES="$(LIBRARIES.$*)"
 	@echo "Installing napari-eldyn[$*] and what it needs into $(VENV) (a few minutes, about 3 GB)"
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$*]"
 	@$(BIN)/python -m pip list --disable-pip-version-check --format=freeze \
-		| grep -i -E '^(napari|napari-eldyn|torch|numpy|scipy|zarr|ase|PyQt6|vispy|matplotlib|pytest)=='
+		| grep -i -E '^(napari|napari-eldyn|torch|numpy|scipy|zarr|ase|gpaw|PyQt6|vispy|matplotlib|pytest)=='
 	@touch $@
 
 lock:

@@ -1,13 +1,21 @@
 #!/bin/sh
-# Install the system libraries that Qt, OpenGL and a virtual screen need (Debian, Ubuntu).
+# Install system libraries (Debian, Ubuntu): what Qt, OpenGL and a virtual screen need, with the
+# argument `gpaw` also what GPAW is built with, with `gpaw-only` just that.
 # Says what is missing when it has not the right to install. Does nothing when all is there.
 set -eu
 
 # a|b: the first name that the distribution knows
-wanted="xvfb xauth libegl1 libgl1 libgl1-mesa-dri libopengl0 libglib2.0-0t64|libglib2.0-0
+screen="xvfb xauth libegl1 libgl1 libgl1-mesa-dri libopengl0 libglib2.0-0t64|libglib2.0-0
 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0
 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1
 fonts-dejavu-core"
+gpaw="gcc g++ libxc-dev libopenblas-dev libopenmpi-dev openmpi-bin python3-dev"
+case "${1:-}" in
+    "") wanted="$screen" ;;
+    gpaw) wanted="$screen $gpaw" ;;
+    gpaw-only) wanted="$gpaw" ;;
+    *) echo "usage: $0 [gpaw | gpaw-only]" >&2; exit 2 ;;
+esac
 "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || wanted="$wanted python3-venv"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then

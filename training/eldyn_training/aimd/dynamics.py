@@ -90,10 +90,8 @@ def make_dynamics(
     step : int
         MD steps done.
     """
-    melting = recipe.melting is not None and step < recipe.melting_steps
-    temperature = (
-        recipe.melting.temperature if melting and recipe.melting is not None else recipe.temperature
-    )
+    melting = step < recipe.melting_steps
+    temperature = recipe.starting_temperature if melting else recipe.temperature
     timestep = recipe.timestep * units.fs
     if recipe.thermostat.kind == "langevin":
         # ASE's fixcm samples a slightly wrong ensemble; this constraint does not.

@@ -46,7 +46,8 @@ class TrajectoryOutput:
 
     @property
     def log(self) -> Path:
-        """Where GPAW writes its own output."""
+        """Where GPAW writes its own output; the folder is made."""
+        self._make_folder()
         return self._folder / "gpaw.txt"
 
     def restart(self) -> DynamicsState | None:
@@ -77,7 +78,6 @@ class TrajectoryOutput:
         """Store a frame and the state after it."""
         if self._writer is None:
             self._writer = self._create(atoms, matrices)
-        before = self._state(self.frames)
         self._keep(state, self.frames + 1)
         first, *others = self._recipe.kinds
         self._writer.append(
@@ -88,7 +88,9 @@ class TrajectoryOutput:
             scalars=scalars,
             extra={"D": matrices, **{f"density_{kind}": densities[kind] for kind in others}},
         )
-        before.unlink(missing_ok=True)
+        for old in self._folder.glob("state_*"):
+            if old != self._state(self.frames):
+                old.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let other processes write to the store."""
@@ -100,9 +102,12 @@ class TrajectoryOutput:
         return self._path.with_name(self._path.name + ".restart")
 
     def _keep(self, state: DynamicsState, frames: int) -> None:
+        self._make_folder()
+        write_state(state, self._state(frames))
+
+    def _make_folder(self) -> None:
         with writing(self._folder):
             self._folder.mkdir(exist_ok=True)
-        write_state(state, self._state(frames))
 
     def _state(self, frames: int) -> Path:
         return self._folder / f"state_{frames}.npz"

@@ -33,9 +33,10 @@ class StructureRecipe(StrictModel):
     """Where the atoms start: a file, or a crystal that is melted."""
 
     file: str | None = None
-    """A structure that ASE reads, relative to the recipe's folder; its last image counts."""
+    """A structure that ASE reads, relative to the recipe's folder; its last image counts. Element,
+    lattice and repeats then do not."""
     element: str | None = None
-    """Of a built crystal."""
+    """Of a built crystal, which also needs a length."""
     lattice: Literal["sc", "bcc", "fcc", "diamond"] = "fcc"
     repeats: tuple[PositiveInt, PositiveInt, PositiveInt] = (2, 2, 2)
     """Conventional cubic cells along each cell vector."""
@@ -45,11 +46,9 @@ class StructureRecipe(StrictModel):
     """Standard deviation of random displacements [Å] that break the symmetry of a crystal."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.file is None) == (self.element is None):
-            raise ValueError("give either a file or an element")
-        if self.element is not None and self.length is None:
-            raise ValueError("a built crystal needs the length of its cell")
+    def _has_a_source(self) -> Self:
+        if self.file is None and (self.element is None or self.length is None):
+            raise ValueError("give a file, or the element and the length of a crystal")
         return self
 
 
@@ -137,6 +136,12 @@ class AimdRecipe(StrictModel):
     def melting_steps(self) -> int:
         """MD steps of melting."""
         return 0 if self.melting is None else self.melting.steps
+
+    @property
+    def starting_temperature(self) -> float:
+        """Of the first velocities [K]."""
+        melts = self.melting is not None and self.melting.steps > 0
+        return self.melting.temperature if melts and self.melting else self.temperature
 
     @property
     def first_production_step(self) -> int:

@@ -102,7 +102,6 @@ class _Run:
         self._failure = gpaw.KohnShamConvergenceError
         self._show = show_progress and world.rank == 0
         self._retries = 0
-        self._log: Path | None = None
         begun = self._first(lambda out: (out.frames, out.restart()))
         if world.size > 1:
             begun = gpaw.mpi.broadcast(begun, root=0, comm=world)
@@ -114,7 +113,8 @@ class _Run:
             step, chain = 0, np.zeros((2, 0))
         else:
             rng, atoms, step, chain = state.random(), state.atoms(), state.step, state.chain
-        self._calculator = make_calculator(recipe)
+        self._log = None if output is None else output.log
+        self._calculator = make_calculator(recipe, log=self._log)
         self._begin(atoms, rng, step, chain)
 
     def go(self, received: list[int]) -> AimdResult:
@@ -193,7 +193,7 @@ class _Run:
                     "from fresh wave functions with a safer mixer, kept from here on"
                 )
                 self._retries += 1
-                self._calculator = make_calculator(self._recipe, safer=True)
+                self._calculator = make_calculator(self._recipe, safer=True, log=self._log)
                 self._begin(before.atoms(), before.random(), before.step, before.chain)
 
     def _store_frame(self, progress: AimdProgress) -> None:

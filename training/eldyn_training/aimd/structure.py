@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from ase.io import read
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+from ase.md.velocitydistribution import Stationary, thermalize_momenta
 
 from eldyn_training.aimd.recipe import AimdRecipe, StructureRecipe
 from napari_eldyn.exceptions import EldynError
@@ -49,8 +49,7 @@ def starting_atoms(recipe: AimdRecipe, rng: np.random.RandomState) -> Atoms:
         scale = recipe.structure.length / float(np.linalg.norm(atoms.cell[0]))
         atoms.set_cell(atoms.cell * scale, scale_atoms=True)
     atoms.positions += recipe.structure.displacement * rng.standard_normal((len(atoms), 3))
-    first = recipe.melting.temperature if recipe.melting is not None else recipe.temperature
-    MaxwellBoltzmannDistribution(atoms, temperature_K=first, rng=rng)
+    thermalize_momenta(atoms, recipe.starting_temperature, rng=rng)
     Stationary(atoms)
     return atoms
 
