@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Candidate", "Inputs", "Start", "open_inputs"]
 
+_LONGEST_NAME = 40
+
 
 @dataclass(frozen=True)
 class Start:
@@ -176,7 +178,15 @@ def _named(given: Sequence[str], what: str) -> dict[str, Path]:
         else:
             path = Path(text)
             name = path.resolve().name.removesuffix(".eldyn")
+            if len(name) > _LONGEST_NAME:
+                name = name[: _LONGEST_NAME - 1] + "…"
         name = name.strip()
+        if len(name) > _LONGEST_NAME:
+            raise EldynError(
+                f"the name '{name}' has {len(name)} characters; legends hold {_LONGEST_NAME}",
+                path=path,
+                remedy="Choose a shorter NAME.",
+            )
         if name in result:
             raise EldynError(
                 f"two {what}s are called '{name}'",

@@ -65,7 +65,7 @@ def forecast_figure(forecasts: Mapping[str, ForecastErrors], *, palette: Palette
         for i, (quantity, label) in enumerate(
             (("nmae", r"NMAE of $\rho$ (%)"), ("mse", r"MSE of $\tilde{\rho}$"))
         ):
-            axes = add_axes(figure, 0.5, 0.4 + (1 - i) * 1.44, 2.72, 1.38)
+            axes = add_axes(figure, 0.5, 0.4 + (1 - i) * 1.44, 2.72, 1.32)
             for attribute, _, colour, dashes in naive:
                 values = getattr(first, f"{attribute}_{quantity}")
                 axes.plot(first.lead, values, color=colour, ls=dashes, lw=1.0, zorder=2)

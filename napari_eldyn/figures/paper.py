@@ -81,7 +81,7 @@ def distribution_figure(
         box = axes.get_legend()
         if box is not None:
             box.set_loc("upper left")
-            anchor = (0.47 / figure.get_size_inches()[0], 1 - 0.02 / figure.get_size_inches()[1])
+            anchor = (0.08 / figure.get_size_inches()[0], 1 - 0.02 / figure.get_size_inches()[1])
             box.set_bbox_to_anchor(anchor, figure.transFigure)
         mean, std = settings.normalisation.mean, settings.normalisation.std
         axes.tick_params(top=False, which="both")

@@ -384,6 +384,7 @@ def test_bad_input_is_refused_before_anything_is_written(folder, tmp_path):
         ((f"rollout={folder / 'second.eldyn'}",), "two rollouts are called 'rollout'.*NAME=PATH"),
         ((f"={folder / 'second.eldyn'}",), "not of the form NAME=PATH"),
         ((f"reference={folder / 'second.eldyn'}",), "cannot be called 'reference'"),
+        ((f"{'x' * 41}={folder / 'second.eldyn'}",), "has 41 characters"),
         (("--training-frames", ":20"), "needs --training"),
         (("--training", folder / "training.eldyn", "--training-frames", "20"), "the form A:B"),
         (("--training", folder / "training.eldyn", "--training-frames", "24:"), "no frame"),
