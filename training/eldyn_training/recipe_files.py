@@ -101,10 +101,10 @@ def _values(path: Path, prefix: str, extended_by: tuple[Path, ...]) -> dict[str,
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """Return two nested mappings as one; where both have a value, the second's counts."""
     result = dict(below)
-    for key, value in above.items():
+    for key, own in above.items():
         inner = result.get(key)
-        both = isinstance(inner, dict) and isinstance(value, dict)
-        result[key] = _merged(inner, value) if both else value
+        both = isinstance(inner, dict) and isinstance(own, dict)
+        result[key] = _merged(dict(inner or {}), own) if both else own
     return result
 
 

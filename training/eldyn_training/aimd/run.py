@@ -165,7 +165,7 @@ class _Run:
         )
 
     def _dynamics_step(self) -> None:
-        self._dynamics.step()
+        self._dynamics.step()  # type: ignore[attr-defined]  # of all its subclasses
 
     def _stage(self) -> str:
         if self._step <= self._recipe.melting_steps:

@@ -58,7 +58,7 @@ def _structure(recipe: StructureRecipe) -> Atoms:
     if recipe.file is not None:
         path = Path(recipe.file)
         try:
-            atoms = read(path)
+            atoms: Atoms = read(path)  # type: ignore[assignment]  # without an index, one image
         except Exception as error:  # ASE's readers raise nearly everything
             raise EldynError(f"not a structure that ASE reads ({error})", path=path) from error
         if abs(atoms.cell.volume) < 1e-6:
@@ -69,7 +69,8 @@ def _structure(recipe: StructureRecipe) -> Atoms:
             )
         return atoms
     try:
-        crystal = bulk(recipe.element, recipe.lattice, a=1.0, cubic=True)
+        crystal: Atoms = bulk(str(recipe.element), recipe.lattice, a=1.0, cubic=True)
     except (KeyError, ValueError, RuntimeError) as error:
         raise EldynError(f"no {recipe.lattice} crystal of {recipe.element} ({error})") from error
-    return crystal.repeat(recipe.repeats)
+    repeated: Atoms = crystal.repeat(recipe.repeats)
+    return repeated
