@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,12 +21,8 @@ __all__ = ["info"]
 
 Line = tuple[str, str]
 
-NORMALISATION_UNITS = {
-    "mean": " (of ln ρ, ρ in electrons/Å³)",
-    "std": " (of ln ρ)",
-    "rate_std": " 1/fs",
-    "floor": " electrons/Å³",
-}
+CARD_WIDTH = 100
+"""Characters in a line of a model's card."""
 
 
 @app.command()
@@ -55,7 +52,7 @@ def info(
     Only the first frame is read, unless --scan is given.
     """
     if path.suffix == ".safetensors":
-        _print(_model_lines(path))
+        _print_model(path)
         return
     from napari_eldyn.density import DensityTrajectory
 
@@ -137,31 +134,22 @@ def _encoding(trajectory: DensityTrajectory) -> str:
     return f"{name}, " + (f"relative error at most {error:.1e}" if error else "lossless")
 
 
-def _model_lines(path: Path) -> Iterable[Line]:
+def _print_model(path: Path) -> None:
+    """Print a model's card, section by section."""
     from napari_eldyn.emulator.checkpoint import load_checkpoint
+    from napari_eldyn.emulator.model_card import model_card
 
-    checkpoint = load_checkpoint(path)
-    yield "model", str(path)
-    yield "family", checkpoint.config.family
-    for part in ("encoder", "decoder", "denoiser"):
-        weights = getattr(checkpoint.networks, part).parameters()
-        yield part, f"{sum(weight.numel() for weight in weights):,} parameters"
-    yield from _config_lines(checkpoint.config.model_dump(mode="json", exclude={"family"}))
-    for name, value in checkpoint.normalisation.model_dump(mode="json").items():
-        unit = NORMALISATION_UNITS.get(name, "")
-        yield f"normalisation · {name}", f"{value:g}{unit}" if value is not None else "not fitted"
-    yield "size on disk", _size(path)
-    yield "sha256", checkpoint.sha256
-    yield from _mapping_lines("provenance", checkpoint.provenance)
-
-
-def _config_lines(values: Mapping[str, Any], prefix: str = "") -> Iterable[Line]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _config_lines(value, f"{prefix}{name} · ")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value)
-            yield f"{prefix}{name}", f"{text} Å" if name == "cell" else text
+    sections = model_card(load_checkpoint(path))
+    width = min(max(len(name) for section in sections for name, _ in section.lines), 34)
+    _print([("model", str(path)), ("size on disk", _size(path))])
+    for section in sections:
+        typer.echo(f"\n{section.title}")
+        for name, text in section.lines:
+            label = f"  {name:<{width}}  "
+            lines = textwrap.wrap(text, CARD_WIDTH - width - 4, break_long_words=False)
+            typer.echo(
+                f"\n{' ' * (width + 4)}".join([label + lines[0] if lines else label, *lines[1:]])
+            )
 
 
 def _size(path: Path) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import numpy as np
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout, QWidget
 
 from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.viewer.session import LoadedModel
 
-__all__ = ["describe_model", "format_duration"]
+__all__ = ["ModelCardDialog", "card_html", "describe_model", "format_duration"]
 
 _NOTES = {"pooled": "Statistics only: positions are not comparable."}
 """What a user must know of a family before looking at its frames."""
@@ -44,3 +48,46 @@ def format_duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = seconds / 60
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+class ModelCardDialog(QDialog):
+    """A model's card in a window beside the viewer; text can be selected and copied.
+
+    Parameters
+    ----------
+    model : LoadedModel
+        The model.
+    parent : QWidget
+        Closes it with itself.
+    """
+
+    def __init__(self, model: LoadedModel, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(f"Model card: {model.path.name}")
+        self.text = QTextBrowser()
+        self.text.setHtml(card_html(model))
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        column = QVBoxLayout(self)
+        column.addWidget(self.text)
+        column.addWidget(buttons)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Wide enough for hashes, and no taller than a laptop's screen."""
+        return QSize(800, 640)
+
+
+def card_html(model: LoadedModel) -> str:
+    """Write a model's card as a table with a heading for each section."""
+    from napari_eldyn.emulator.model_card import model_card
+
+    rows = [_row("file", str(model.path))]
+    for section in model_card(model.emulator):
+        rows.append(f"<tr><td colspan=2><h3>{escape(section.title)}</h3></td></tr>")
+        rows += [_row(name, text) for name, text in section.lines]
+    return f"<table cellspacing=0 cellpadding=2>{''.join(rows)}</table>"
+
+
+def _row(name: str, text: str) -> str:
+    return f"<tr><td><b>{escape(name)}</b>&nbsp;&nbsp;</td><td>{escape(text)}</td></tr>"

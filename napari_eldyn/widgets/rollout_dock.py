@@ -31,7 +31,7 @@ from napari_eldyn.viewer.live_run import RunProgress
 from napari_eldyn.viewer.samples import sample_models
 from napari_eldyn.viewer.session import LoadedModel, RolloutSettings, Session
 from napari_eldyn.widgets.messages import MessageArea
-from napari_eldyn.widgets.model_info import describe_model, format_duration
+from napari_eldyn.widgets.model_info import ModelCardDialog, describe_model, format_duration
 
 if TYPE_CHECKING:
     import napari
@@ -99,6 +99,9 @@ class RolloutDock(QWidget):
         self.model_info = QLabel("No model loaded")
         self.model_info.setWordWrap(True)
         self.model_info.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.card = QPushButton("Model card …")
+        self.card.setToolTip("Data, recipe, scores and versions that the model was trained with")
+        self.card.setEnabled(False)
 
         self.start_frame = _spin(0, 0, "Frame of the reference to start from")
         self.start_time = _note()
@@ -148,6 +151,7 @@ class RolloutDock(QWidget):
         form.addRow("Model", self.model)
         form.addRow("Device", _row(self.device, self.device_used))
         form.addRow(self.model_info)
+        form.addRow("", self.card)
         form.addRow("Reference", self.reference)
         form.addRow("Start frame", _row(self.start_frame, self.start_time))
         form.addRow("Sampler", self.sampler)
@@ -219,6 +223,7 @@ class RolloutDock(QWidget):
             ("Save …", self._save),
         ):
             self.buttons[name].clicked.connect(lambda _=False, act=action: self._act(act))
+        self.card.clicked.connect(self._open_card)
         self.follow.toggled.connect(lambda on: setattr(control, "follow_live", on))
         layers = self.viewer.layers.events
         layers.inserted.connect(self._fill_references)
@@ -253,6 +258,10 @@ class RolloutDock(QWidget):
             index = self.model.count() - 1  # before "browse"
             self.model.insertItem(index, path.stem, path)
         self.model.setCurrentIndex(index)
+
+    def _open_card(self) -> None:
+        if self.controller.model is not None:
+            ModelCardDialog(self.controller.model, self).show()
 
     def _choose_reference(self) -> None:
         self._act(lambda: self.controller.set_reference(self.reference.currentData()))
@@ -328,6 +337,7 @@ class RolloutDock(QWidget):
                     choices.addItem(name)
         self.evaluations.setMaximum(model.emulator.config.schedule.steps)
         self.model_info.setText(describe_model(model))
+        self.card.setEnabled(True)
         self._show_times()
 
     def _show_session(self, session: Session | None) -> None:

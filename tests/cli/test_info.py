@@ -23,7 +23,7 @@ def info(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
         except SystemExit as stop:
             code = int(stop.code or 0)
         out, err = capsys.readouterr()
-        lines = [line.split("  ", 1) for line in out.splitlines()]
+        lines = [line.strip().split("  ", 1) for line in out.splitlines()]
         return code, {line[0].strip(): line[1].strip() for line in lines if len(line) == 2}, err
 
     return call
@@ -159,17 +159,30 @@ def test_a_model(info, tmp_path: Path) -> None:
     code, lines, err = info(path)
     assert (code, err) == (0, "")
     assert lines["family"] == "pooled"
-    assert lines["grid_shape"] == "[8, 8, 8]"
-    assert lines["timestep_fs"] == "8.0"
-    assert lines["autoencoder · latent_dim"] == "6"
-    assert lines["normalisation · mean"].startswith("-2.911 (of ln ρ")
-    assert lines["normalisation · rate_std"] == "0.04 1/fs"
-    assert lines["normalisation · n_frames"] == "140"
-    assert lines["provenance · trained_on"] == "li32"
-    assert lines["provenance · recipe · epochs"] == "3"
+    assert lines["grid"] == "8 × 8 × 8 points"
+    assert lines["cell"] == "cube of 8.66 Å"
+    assert lines["time step Δτ"] == "8 fs"
+    assert lines["autoencoder"].startswith("latent_dim 6, channels [4, 8]")
+    assert lines["normalisation"].startswith("ln ρ: mean -2.911, spread 0.271 (ρ in electrons/Å³)")
+    assert lines["rate"] == "spread 0.04 1/fs"
+    assert lines["trained_on"] == "li32"
+    assert lines["epochs"] == "3"
     assert lines["sha256"] == sha256
     n_denoiser = sum(weight.numel() for weight in networks.denoiser.parameters())
-    assert lines["denoiser"] == f"{n_denoiser:,} parameters"
+    assert lines["parameters"].endswith(f"denoiser {n_denoiser:,}")
+
+
+def test_the_card_of_the_sample_model(info) -> None:
+    """Written before cards had sections: what it holds is shown, and lines stay readable."""
+    path = Path(__file__).parents[2] / "sample_data" / "models" / "pooled_li32.safetensors"
+    code, lines, _ = info(path)
+    assert code == 0
+    assert lines["fingerprint"].startswith("3c9785ed5919")
+    assert lines["reconstruction sJSD"] == "2.713e-05 (training states)"
+    assert lines["device"] == "cpu (2 threads)"
+    assert "torch 2.13.0" in lines["versions"]
+    assert lines["objective"].startswith("denoising_weight 0.1, sjsd_weight 10")
+    assert len(lines) < 60
 
 
 @pytest.mark.parametrize("name", ["x.eldyn", "x.npz", "x.safetensors", "x.cube", "x"])

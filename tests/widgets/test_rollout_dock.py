@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_eldyn.density import DensityTrajectory
 from napari_eldyn.widgets.live_statistics import LiveStatistics
+from napari_eldyn.widgets.model_info import ModelCardDialog
 from napari_eldyn.widgets.rollout_dock import RolloutDock
 
 
@@ -68,6 +69,23 @@ def test_choosing_a_model_shows_what_it_is_and_where_it_runs(
     assert dock.start_time.text() == "t = 100 fs"
     assert dock.run_time.text() == "= 24 fs"
     assert enabled(dock) == {"Step", "Run"}
+
+
+def test_the_model_card_opens_beside_the_viewer(
+    dock: RolloutDock, bare: Live, model_path: Path
+) -> None:
+    assert not dock.card.isEnabled()
+    load(dock, bare, model_path)
+    dock.card.click()
+    (dialog,) = dock.findChildren(ModelCardDialog)
+    text = dialog.text.toPlainText()
+    for part in (str(model_path), "16 × 16 × 16 points", "denoiser", "none recorded"):
+        assert part in text
+    model = bare.control.model
+    assert model is not None
+    assert model.emulator.sha256 is not None
+    assert model.emulator.sha256 in text
+    dialog.close()
 
 
 def test_a_session_by_mouse(dock: RolloutDock, bare: Live, model_path: Path) -> None:
