@@ -12,7 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.exceptions import EldynError
 
-__all__ = ["Shells", "fourier_coefficients", "shell_average", "shells", "structure_factor"]
+__all__ = [
+    "Shells",
+    "equal_lengths",
+    "fourier_coefficients",
+    "shell_average",
+    "shells",
+    "structure_factor",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -87,7 +94,7 @@ def shells(grid: PeriodicGrid, width: float | None = None, exact: bool = False) 
     inside = (lengths > 0) & (lengths < limit)
     if exact:
         used = np.flatnonzero(inside)
-        labels = _distinct(lengths[used])
+        labels = equal_lengths(lengths[used])
     else:
         if width is None:
             width = float(np.pi / np.cbrt(grid.volume))
@@ -114,8 +121,19 @@ def shells(grid: PeriodicGrid, width: float | None = None, exact: bool = False) 
     )
 
 
-def _distinct(lengths: FloatArray) -> IntArray:
-    """Give equal lengths one number, rising, with a relative tolerance of 1e-6."""
+def equal_lengths(lengths: FloatArray) -> IntArray:
+    """Give lengths numbers by size; equal ones, to a relative 1e-6, have one number.
+
+    Parameters
+    ----------
+    lengths : numpy.ndarray, shape (n,)
+        Positive lengths in any order.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (n,)
+        0 for the shortest, rising without gaps.
+    """
     order = np.argsort(lengths, kind="stable")
     ordered = lengths[order]
     steps = np.diff(ordered, prepend=ordered[:1]) > 1e-6 * ordered

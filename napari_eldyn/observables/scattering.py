@@ -1,0 +1,380 @@
+"""How density waves live and die: ρ_q of the lowest modes, F(q,t), relaxation times, S(q,ω)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from napari_eldyn.density.grid import PeriodicGrid
+from napari_eldyn.density.trajectory import DensityTrajectory, check_frame
+from napari_eldyn.exceptions import EldynError
+from napari_eldyn.observables.structure_factor import equal_lengths, fourier_coefficients
+from napari_eldyn.observables.uncertainty import block_frames, bootstrap_error
+
+__all__ = [
+    "DensityModes",
+    "DynamicStructureFactor",
+    "IntermediateScattering",
+    "density_modes",
+    "dynamic_structure_factor",
+    "intermediate_scattering",
+    "ion_modes",
+]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+ComplexArray = NDArray[np.complex128]
+
+# A dozen relaxation times of a liquid metal's density.
+_LONGEST_LAG_FS = 1000.0
+# Frames of ions whose phases are held at once.
+_CHUNK = 256
+
+
+@dataclass(frozen=True, eq=False)
+class DensityModes:
+    """Lowest Fourier modes of a density against time, one of each pair ±q.
+
+    Parameters
+    ----------
+    h : numpy.ndarray of int, shape (modes, 3)
+        q = h·B with the reciprocal cell vectors B.
+    q : numpy.ndarray, shape (modes,)
+        |q|, 1/Å, rising.
+    values : numpy.ndarray of complex, shape (frames, modes)
+        ρ_q = Σ_r ρ(r) e^(−iq·r) ΔV in electrons, or Σ_a e^(−iq·R_a) of ions.
+    timestep : float
+        Time between frames, fs.
+    electrons : float
+        Mean number of electrons, or number of ions, that F(q,t) is divided by.
+    """
+
+    h: IntArray
+    q: FloatArray
+    values: ComplexArray = field(repr=False)
+    timestep: float
+    electrons: float
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, eq=False)
+class IntermediateScattering:
+    """F(q,t) = Re⟨ρ_q(t0 + t) ρ_q*(t0)⟩/N, averaged over the modes of each shell.
+
+    Parameters
+    ----------
+    lag : numpy.ndarray, shape (lags,)
+        t in fs, from 0.
+    q : numpy.ndarray, shape (shells,)
+        1/Å; one shell per distinct |q|.
+    counts : numpy.ndarray of int, shape (shells,)
+        Reciprocal points of each shell, both of ±q counted as by `Shells.counts`.
+    values : numpy.ndarray, shape (shells, lags)
+        F(q,t), per electron and so in electrons (dimensionless for ions); F(q,0) = S(q).
+    normalised : numpy.ndarray, shape (shells, lags)
+        F(q,t)/F(q,0).
+    normalised_error : numpy.ndarray, shape (shells, lags), or None
+        Standard error of `normalised` by block bootstrap; None where there are fewer than four
+        blocks of 200 fs.
+    relaxation_time : numpy.ndarray, shape (shells,)
+        τ(q) in fs: the first time at which F(q,t)/F(q,0) is 1/e, interpolated; NaN when not
+        reached.
+    relaxation_error : numpy.ndarray, shape (shells,), or None
+        Standard error of τ by the same bootstrap, NaN where τ is. A resample that does not fall
+        to 1/e counts with the longest lag.
+    elastic : numpy.ndarray, shape (shells,)
+        |mean over time of ρ_q|² over mean |ρ_q|²: about 2τ/T in a liquid followed for T, 1 if
+        nothing moves.
+    """
+
+    lag: FloatArray
+    q: FloatArray
+    counts: IntArray
+    values: FloatArray = field(repr=False)
+    normalised: FloatArray = field(repr=False)
+    normalised_error: FloatArray | None = field(repr=False)
+    relaxation_time: FloatArray
+    relaxation_error: FloatArray | None
+    elastic: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class DynamicStructureFactor:
+    """S(q,ω) = ∫ F(q,t) e^(iωt) dt over all times, so ∫ S(q,ω) dω/2π over all ω is F(q,0).
+
+    Parameters
+    ----------
+    frequency : numpy.ndarray, shape (n,)
+        Angular frequency ω ≥ 0 in rad/fs, equally spaced from 0; S is even in ω.
+    q : numpy.ndarray, shape (shells,)
+        1/Å.
+    counts : numpy.ndarray of int, shape (shells,)
+        Reciprocal points of each shell.
+    values : numpy.ndarray, shape (shells, n)
+        Electrons·fs (fs for ions).
+    """
+
+    frequency: FloatArray
+    q: FloatArray
+    counts: IntArray
+    values: FloatArray = field(repr=False)
+
+
+def density_modes(
+    trajectory: DensityTrajectory,
+    q_max: float = 2.6,
+    progress: Callable[[int, int], None] | None = None,
+) -> DensityModes:
+    """Fourier modes of the density up to a wave number, frame by frame.
+
+    Parameters
+    ----------
+    trajectory : DensityTrajectory
+        At least two frames, equally spaced in time. One frame is held at a time.
+    q_max : float
+        Largest |q|, 1/Å. Modes beyond the sphere that the grid resolves are not there.
+    progress : callable, optional
+        Called with (frames done, frames in all); what it raises ends the pass.
+
+    Returns
+    -------
+    DensityModes
+        Modes sorted by |q|, without q = 0.
+
+    Raises
+    ------
+    EldynError
+        If frames are too few, not equally spaced or not finite, the mean electron count is not
+        positive, or no mode lies below `q_max`.
+    """
+    grid, timestep, n = trajectory.grid, trajectory.timestep, len(trajectory)
+    h, q = _lowest_modes(grid, min(q_max, grid.q_max * (1 - 1e-9)))
+    places = tuple(h.T % np.array(grid.shape)[:, None])
+    values = np.empty((n, len(h)), dtype=np.complex128)
+    electrons = 0.0
+    for index in range(n):
+        density = trajectory[index]
+        check_frame(density, trajectory.path, index)
+        coefficients = fourier_coefficients(density.astype(np.float64), grid)
+        values[index] = coefficients[places]
+        electrons += float(coefficients[0, 0, 0].real) / n
+        if progress is not None:
+            progress(index + 1, n)
+    if not electrons > 0:
+        raise EldynError(
+            f"the density holds {electrons:g} electrons, so F(q,t) per electron is undefined",
+            path=trajectory.path,
+            remedy="Check the kind and the units of the density.",
+        )
+    return DensityModes(h, q, values, timestep, electrons)
+
+
+def ion_modes(trajectory: DensityTrajectory, q_max: float = 2.6) -> DensityModes:
+    """Fourier modes of the atoms' positions, each atom of weight one.
+
+    Parameters
+    ----------
+    trajectory : DensityTrajectory
+        With positions; at least two frames, equally spaced in time.
+    q_max : float
+        Largest |q|, 1/Å.
+
+    Returns
+    -------
+    DensityModes
+        ρ_q = Σ_a e^(−iq·R_a); `electrons` is the number of atoms.
+
+    Raises
+    ------
+    EldynError
+        If there are no positions, frames are too few or not equally spaced, or no mode lies
+        below `q_max`.
+    """
+    positions = trajectory.positions
+    if positions is None or positions.shape[1] == 0:
+        raise EldynError(
+            "the trajectory holds no positions of atoms",
+            path=trajectory.path,
+            remedy="Generated densities have none; use the modes of the density.",
+        )
+    timestep = trajectory.timestep
+    h, q = _lowest_modes(trajectory.grid, q_max)
+    fractional = positions @ np.linalg.inv(trajectory.grid.cell)
+    values = np.concatenate(
+        [
+            np.exp(-2j * np.pi * (fractional[start : start + _CHUNK] @ h.T)).sum(axis=1)
+            for start in range(0, len(fractional), _CHUNK)
+        ]
+    )
+    return DensityModes(h, q, values, timestep, float(positions.shape[1]))
+
+
+def intermediate_scattering(
+    modes: DensityModes, max_lag_fs: float | None = None
+) -> IntermediateScattering:
+    """Correlate modes in time: F(q,t) with relaxation times and their errors.
+
+    Parameters
+    ----------
+    modes : DensityModes
+        At least two frames.
+    max_lag_fs : float, optional
+        Longest lag; by default half of the trajectory, at most 1 ps. Cut to what there is.
+
+    Returns
+    -------
+    IntermediateScattering
+        Every pair of frames that is a lag apart counts once (unbiased).
+
+    Raises
+    ------
+    EldynError
+        If there are fewer than two frames, the longest lag is not positive, or a mode is zero
+        throughout.
+
+    Notes
+    -----
+    The mean of ρ_q over the trajectory is not subtracted. In a fluid it is zero but for
+    sampling, so subtracting the mean of a short run would make F(q,t) too small by about 2τ/T
+    of F(q,0) at every lag; where things stand still, F(q,t) must not decay. `elastic` tells
+    how much of F(q,0) the mean is.
+
+    Time origins are split into blocks of at least 200 fs; the correlation of each block is made
+    by FFT with zero padding. Their sum is the estimate, resampling them gives the errors.
+    """
+    n = len(modes)
+    if n < 2:
+        raise EldynError(f"a correlation in time needs at least two frames, there are {n}")
+    longest = min(n * modes.timestep / 2, _LONGEST_LAG_FS) if max_lag_fs is None else max_lag_fs
+    if not longest > 0:
+        raise EldynError(f"the longest lag must be positive, but is {longest:g} fs")
+    lags = min(n - 1, max(1, int(longest / modes.timestep + 1e-6))) + 1
+    labels = equal_lengths(modes.q)
+    members = np.bincount(labels)
+    sums = _block_sums(modes.values, labels, block_frames(modes.timestep), lags)
+    totals = sums.sum(axis=0)
+    values = totals[:-1] / totals[-1] / modes.electrons
+    if not np.all(values[:, 0] > 0):
+        raise EldynError("a mode of the density is zero in every frame, so it has no correlation")
+    lag = modes.timestep * np.arange(lags)
+
+    def times_of(samples: FloatArray) -> FloatArray:
+        found = _crossing(_normalised(samples), lag)
+        return np.where(np.isnan(found), lag[-1], found)
+
+    time = _crossing(values / values[:, :1], lag)
+    error = bootstrap_error(sums, _normalised)
+    time_error = bootstrap_error(sums, times_of)
+    mean = modes.values.mean(axis=0)
+    square = np.mean(modes.values.real**2 + modes.values.imag**2, axis=0)
+    return IntermediateScattering(
+        lag=lag,
+        q=np.bincount(labels, weights=modes.q) / members,
+        counts=2 * members.astype(np.int64),
+        values=values,
+        normalised=values / values[:, :1],
+        normalised_error=error,
+        relaxation_time=time,
+        relaxation_error=None
+        if time_error is None
+        else np.where(np.isnan(time), np.nan, time_error),
+        elastic=np.bincount(labels, weights=np.abs(mean) ** 2)
+        / np.bincount(labels, weights=square),
+    )
+
+
+def dynamic_structure_factor(scattering: IntermediateScattering) -> DynamicStructureFactor:
+    """Fourier transform of F(q,t) in time, under a Hann window.
+
+    Parameters
+    ----------
+    scattering : IntermediateScattering
+        Its longest lag T sets the resolution: the window cos²(πt/2T) makes a sharp line
+        2π/T wide (full width at half maximum).
+
+    Returns
+    -------
+    DynamicStructureFactor
+        Up to the Nyquist frequency of the frames. The window is 1 at t = 0, so the sum over all
+        frequencies, S(q,0) + 2 Σ_{ω>0} S(q,ω), times Δω/2π is F(q,0) exactly.
+    """
+    lag = scattering.lag
+    # The window reaches zero one step after the last lag, so that this lag still counts.
+    step = lag[1] - lag[0]
+    windowed = scattering.values * np.cos(0.5 * np.pi * lag / (lag[-1] + step)) ** 2
+    # F is even in t: lags 0 … L followed by −L … −1.
+    even = np.concatenate([windowed, windowed[:, :0:-1]], axis=1)
+    spectrum = scipy.fft.rfft(even, axis=1, workers=1).real * step
+    frequency = 2 * np.pi * scipy.fft.rfftfreq(even.shape[1], step)
+    return DynamicStructureFactor(frequency, scattering.q, scattering.counts, spectrum)
+
+
+def _lowest_modes(grid: PeriodicGrid, q_max: float) -> tuple[IntArray, FloatArray]:
+    """Integer triples of one of each pair ±q with 0 < |q| ≤ q_max, by rising |q|."""
+    bounds = np.floor(q_max * np.linalg.norm(grid.cell, axis=1) / (2 * np.pi) + 1e-9).astype(int)
+    axes = [np.arange(-bound, bound + 1) for bound in bounds]
+    h = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    # The half space that rfftn keeps.
+    x, y, z = h.T
+    h = h[(z > 0) | ((z == 0) & ((y > 0) | ((y == 0) & (x > 0))))]
+    q = np.linalg.norm(h @ grid.reciprocal_vectors, axis=1)
+    chosen = np.flatnonzero(q <= q_max * (1 + 1e-9))
+    if len(chosen) == 0:
+        raise EldynError(
+            f"no mode of the cell has a wave number up to {q_max:.3g} 1/Å",
+            remedy="Raise q_max, or use a finer grid.",
+        )
+    order = chosen[np.argsort(q[chosen], kind="stable")]
+    return h[order].astype(np.int64), q[order]
+
+
+def _block_sums(values: ComplexArray, labels: IntArray, block: int, lags: int) -> FloatArray:
+    """Sum over the time origins of each block of Re ρ(t0 + t) ρ*(t0), mean over each shell.
+
+    Returns shape (blocks, shells + 1, lags); the last row of each block counts the origins.
+    """
+    n, shells = len(values), int(labels.max()) + 1
+    n_blocks = max(1, n // block)
+    starts = block * np.arange(n_blocks + 1)
+    starts[-1] = n
+    mean_of = np.zeros((len(labels), shells))
+    mean_of[np.arange(len(labels)), labels] = 1.0 / np.bincount(labels)[labels]
+    sums = np.empty((n_blocks, shells + 1, lags))
+    for b in range(n_blocks):
+        first, last = int(starts[b]), int(starts[b + 1])
+        size = scipy.fft.next_fast_len(last - first + lags - 1)
+        origins = scipy.fft.fft(values[first:last], size, axis=0, workers=1)
+        later = scipy.fft.fft(values[first : last + lags - 1], size, axis=0, workers=1)
+        # Shells are averaged before the transform back, which is linear.
+        product = (later * origins.conj()) @ mean_of
+        sums[b, :-1] = scipy.fft.ifft(product, axis=0, workers=1).real[:lags].T
+        sums[b, -1] = np.clip(n - np.arange(lags) - first, 0, last - first)
+    return sums
+
+
+def _normalised(samples: FloatArray) -> FloatArray:
+    """F(q,t)/F(q,0) of resampled sums, shape (resamples, shells + 1, lags)."""
+    counts = np.maximum(samples[:, -1:], 1e-12)
+    # Resamples of late blocks only may lack origins for the longest lags: nothing adds up there.
+    values: FloatArray = samples[:, :-1] / counts
+    return values / values[..., :1]
+
+
+def _crossing(normalised: FloatArray, lag: FloatArray) -> FloatArray:
+    """First time at which correlations, shape (..., lags), fall to 1/e; NaN if they do not."""
+    level = np.exp(-1.0)
+    below = normalised <= level
+    reached = below.any(axis=-1)
+    after = np.maximum(np.argmax(below, axis=-1), 1)[..., None]
+    high = np.take_along_axis(normalised, after - 1, axis=-1)[..., 0]
+    low = np.take_along_axis(normalised, after, axis=-1)[..., 0]
+    step = lag[1] - lag[0]
+    drop = np.where(reached, high - low, 1.0)
+    times = lag[after[..., 0] - 1] + step * (high - level) / drop
+    return np.where(reached, times, np.nan)
