@@ -12,9 +12,17 @@ from numpy.typing import NDArray
 from napari_eldyn.density import DensityTrajectory
 from napari_eldyn.density.trajectory import check_frame
 from napari_eldyn.evaluation.judge import Evaluation
+from napari_eldyn.evaluation.motion import Dynamics, Motion
 from napari_eldyn.evaluation.stages import Stages
 from napari_eldyn.figures.forecast_plot import forecast_figure
 from napari_eldyn.figures.paper import distribution_figure, structure_factor_figure
+from napari_eldyn.figures.scattering_plot import (
+    Relaxation,
+    ShellCurves,
+    relaxation_figure,
+    scattering_figure,
+    spectrum_figure,
+)
 from napari_eldyn.figures.slices import slices_figure
 from napari_eldyn.figures.time_series import TimeSeries, time_series_figure
 from napari_eldyn.figures.training import training_curves_figure, training_distribution_figure
@@ -67,6 +75,9 @@ def draw_figures(evaluation: Evaluation, stages: Stages) -> dict[str, Drawn]:
         "structure_factor_intensity": lambda: _intensity(evaluation),
         "time_series": lambda: _time_series(evaluation),
         "forecast": lambda: _forecast(evaluation),
+        "scattering": lambda: _scattering(evaluation.motion),
+        "relaxation": lambda: _relaxation(evaluation.motion),
+        "spectrum": lambda: _spectrum(evaluation.motion),
         "training_distribution": lambda: _training_distribution(evaluation),
         "training_curves": lambda: _training_curves(evaluation),
     }
@@ -204,6 +215,73 @@ def _forecast(evaluation: Evaluation) -> Drawn | None:
         forecast_figure(forecasts),
         "Error of each generated frame against the reference frame of the same time, beside the "
         "start frame repeated (persistence) and the trajectory mean.",
+    )
+
+
+def _scattering(motion: Motion) -> Drawn | None:
+    if motion.reference is None:
+        return None
+    shells = list(motion.shells)
+    scattering = motion.reference.scattering
+
+    def curves(one: Dynamics) -> ShellCurves:
+        return ShellCurves(one.scattering.lag, one.scattering.normalised[shells])
+
+    first, second = (half.normalised[shells] for half in motion.halves)
+    band = np.full((2, len(shells), len(scattering.lag)), np.nan)
+    known = min(first.shape[1], second.shape[1], band.shape[2])
+    band[0, :, :known] = np.minimum(first[:, :known], second[:, :known])
+    band[1, :, :known] = np.maximum(first[:, :known], second[:, :known])
+    reference = ShellCurves(scattering.lag, scattering.normalised[shells], (band[0], band[1]))
+    return Drawn(
+        scattering_figure(
+            scattering.q[shells].tolist(),
+            scattering.counts[shells].tolist(),
+            reference,
+            {name: curves(one) for name, one in motion.rollouts.items()},
+        ),
+        "Intermediate scattering function of the density, normalised, for some wave numbers. The "
+        "band lies between the two halves of the reference.",
+        wide=True,
+    )
+
+
+def _relaxation(motion: Motion) -> Drawn | None:
+    if motion.reference is None:
+        return None
+
+    def times(one: Dynamics) -> Relaxation:
+        scattering = one.scattering
+        return Relaxation(scattering.q, scattering.relaxation_time, scattering.relaxation_error)
+
+    return Drawn(
+        relaxation_figure(
+            times(motion.reference), {name: times(one) for name, one in motion.rollouts.items()}
+        ),
+        "Relaxation time of density waves against wave number; a missing point means that the "
+        "correlation does not fall to 1/e within the lags.",
+    )
+
+
+def _spectrum(motion: Motion) -> Drawn | None:
+    if motion.reference is None:
+        return None
+    shells = list(motion.shells)
+
+    def curves(one: Dynamics) -> ShellCurves:
+        return ShellCurves(one.spectrum.frequency, one.spectrum.values[shells])
+
+    scattering = motion.reference.scattering
+    return Drawn(
+        spectrum_figure(
+            scattering.q[shells].tolist(),
+            scattering.counts[shells].tolist(),
+            curves(motion.reference),
+            {name: curves(one) for name, one in motion.rollouts.items()},
+        ),
+        "Dynamic structure factor: the Fourier transform of F(q,t), with a Hann window as long "
+        f"as the reference's lags ({scattering.lag[-1]:g} fs).",
+        wide=True,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from napari_eldyn.density import LogNormalisation, fit_normalisation
 from napari_eldyn.evaluation.inputs import Candidate, Inputs
 from napari_eldyn.evaluation.models import assess_model
+from napari_eldyn.evaluation.motion import Motion, judge_motion
 from napari_eldyn.evaluation.stages import Stages
 from napari_eldyn.evaluation.trained import TrainingData, measure_training
 from napari_eldyn.evaluation.warnings import warnings_of
@@ -53,6 +54,8 @@ class Evaluation:
         Bins and shells.
     judged : mapping of str to Judged
         By name of the rollout.
+    motion : Motion
+        F(q,t) of the reference and of each rollout, as far as the data allow.
     training : TrainingData or None
         Distribution of the training frames.
     metrics : dict
@@ -62,6 +65,7 @@ class Evaluation:
     inputs: Inputs
     settings: StatisticsSettings
     judged: Mapping[str, Judged]
+    motion: Motion
     training: TrainingData | None
     metrics: dict[str, Any] = field(repr=False)
 
@@ -111,6 +115,7 @@ def evaluate(inputs: Inputs, stages: Stages | None = None) -> Evaluation:
             section["model"] = assess_model(candidate.model, candidate, reference, settings, stages)
         judged[candidate.name] = Judged(candidate, comparison)
         rollouts[candidate.name] = section
+    motion = judge_motion(inputs, stages)
     training = None
     if inputs.training is not None:
         training = measure_training(inputs.training, inputs.training_frames, stages)
@@ -129,6 +134,7 @@ def evaluate(inputs: Inputs, stages: Stages | None = None) -> Evaluation:
         "normalisation": {**normalisation.model_dump(), "source": source},
         "levels": {name: first["levels"][name] for name in ("noise", "mean_field")},
         "rollouts": rollouts,
+        "scattering": motion.metrics,
         "training": None if training is None else training.metrics,
         "runs": {
             name: {
@@ -144,7 +150,7 @@ def evaluate(inputs: Inputs, stages: Stages | None = None) -> Evaluation:
         },
     }
     metrics["warnings"] = warnings_of(inputs, metrics)
-    return Evaluation(inputs, settings, judged, training, plain(metrics))
+    return Evaluation(inputs, settings, judged, motion, training, plain(metrics))
 
 
 def _without_stage(report: Callable[[int, int], None]) -> Callable[[str, int, int], None]:

@@ -105,7 +105,8 @@ def share(number: float | None) -> str:
     if number is None:
         return "–"
     percent = 100 * number
-    return f"{percent:.2g} %" if abs(percent) < 9.95 else f"{percent:.0f} %"
+    text = f"{percent:.2g}" if abs(percent) < 9.95 else f"{percent:.0f}"
+    return f"{text} %".replace("-", "−")
 
 
 def header_table(metrics: Mapping[str, Any]) -> Table:

@@ -10,7 +10,9 @@ from napari_eldyn.evaluation.model_sections import (
     runs_section,
     training_section,
 )
+from napari_eldyn.evaluation.motion_section import motion_section
 from napari_eldyn.evaluation.page import Section, Table, share, value, with_error
+from napari_eldyn.evaluation.summary import summary_section
 from napari_eldyn.evaluation.table import percent, score_rows
 
 __all__ = ["sections_of"]
@@ -34,11 +36,13 @@ def sections_of(metrics: Metrics, drawn: Container[str]) -> list[Section]:
         Those whose inputs were given.
     """
     sections = [
+        summary_section(metrics),
         _slices(),
         _scores(metrics),
         _structure_factor(metrics),
         _stability(metrics),
         _forecast(metrics),
+        motion_section(metrics),
         autoencoder_section(metrics),
         training_section(metrics),
         runs_section(metrics),

@@ -112,14 +112,15 @@ def scattering_figure(
     """
     with context(palette):
         figure, panels = _panels(q, counts, reference, generated, palette)
-        limit = _time_limit(reference, generated)
+        limit = float(reference.x[-1]) or 1.0
         for i, axes in enumerate(panels):
             axes.axhline(1 / np.e, color=palette.guide, ls=":", lw=0.9, zorder=1)
             axes.axhline(0, color=palette.grid, lw=0.7, zorder=0.6)
             axes.set_xlim(0, limit)
             shown = [reference, *generated.values()]
             lowest = min(float(np.nanmin(c.values[i][c.x <= limit])) for c in shown)
-            axes.set_ylim(min(-0.1, 1.15 * lowest), 1.05)
+            # Room for the name of the shell above curves that stay near 1.
+            axes.set_ylim(min(-0.1, 1.15 * lowest), 1.3)
             if i == 0:
                 axes.text(
                     limit, 1 / np.e, "1/e ", ha="right", va="bottom", size=7, color=palette.muted
@@ -160,7 +161,7 @@ def spectrum_figure(
             axes.set_xlim(0, limit)
             shown = [reference, *generated.values()]
             top = max(float(np.nanmax(curves.values[i])) for curves in shown)
-            axes.set_ylim(0, 1.08 * top if top > 0 else 1.0)
+            axes.set_ylim(0, 1.3 * top if top > 0 else 1.0)
         _label(panels, r"angular frequency $\omega$ (rad/fs)", r"$S(q,\omega)$ (electrons fs)")
     return figure
 
@@ -191,9 +192,15 @@ def relaxation_figure(
         ]
         handles += [
             Line2D(
-                [], [], color=colours[name], marker=_MARKERS[k % len(_MARKERS)], ms=3, label=name
+                [],
+                [],
+                color=colours[name],
+                marker=_MARKERS[k % len(_MARKERS)],
+                ms=3,
+                # Without this a reader would look for points that are not there.
+                label=name if np.isfinite(one.time).any() else f"{name}: nowhere within the lags",
             )
-            for k, name in enumerate(generated)
+            for k, (name, one) in enumerate(generated.items())
         ]
         _, legend = legend_size([str(handle.get_label()) for handle in handles])
         figure = new_figure(2.3 + legend)
@@ -290,12 +297,6 @@ def _label(panels: Sequence[Axes], x: str, y: str) -> None:
             axes.tick_params(labelbottom=False)
         else:
             axes.set_xlabel(x)
-
-
-def _time_limit(reference: ShellCurves, generated: Mapping[str, ShellCurves]) -> float:
-    """Show lags that the reference has; it is the measure."""
-    longest = max([float(reference.x[-1]), *(float(c.x[-1]) for c in generated.values())])
-    return min(longest, 1.0 * float(reference.x[-1])) or 1.0
 
 
 def _frequency_limit(reference: ShellCurves) -> float:

@@ -546,3 +546,40 @@ def test_interrupted_work_leaves_what_was_there(folder, evaluated, tmp_path, mon
     assert result.exit_code != 0
     assert len(written) == 4
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_motion_is_that_of_the_stored_frames(evaluated, folder):
+    """F(q,t) of one shell, summed by hand from numpy's transform."""
+    _, metrics, _ = evaluated
+    for name, file in (("reference", "reference"), ("rollout", "rollout")):
+        found = (
+            metrics["scattering"][name]
+            if name == "reference"
+            else (metrics["scattering"]["rollouts"][name])
+        )
+        frames = np.stack(list(DensityTrajectory.open(folder / f"{file}.eldyn"))).astype(float)
+        waves = np.fft.fftn(frames, axes=(1, 2, 3)) * (5.0 / 8) ** 3
+        first = np.stack([waves[:, 1, 0, 0], waves[:, 0, 1, 0], waves[:, 0, 0, 1]], axis=1)
+        electrons = waves[:, 0, 0, 0].real.mean()
+        expected = [
+            (first[lag:] * first[: len(first) - lag].conj()).real.mean() / electrons
+            for lag in range(len(found["lag"]))
+        ]
+        assert found["q"][0] == pytest.approx(2 * np.pi / 5)
+        assert found["mode_counts"][0] == 6
+        np.testing.assert_allclose(found["values"][0], expected, rtol=1e-4, atol=1e-8)
+        np.testing.assert_allclose(
+            found["normalised"][0], np.array(expected) / expected[0], rtol=1e-4, atol=1e-5
+        )
+
+
+def test_frames_too_few_to_correlate_are_said_to_be(folder, tmp_path):
+    short = DensityTrajectory.open(folder / "rollout.eldyn")[:6]
+    short.save(tmp_path / "short.eldyn")
+    metrics = judged(folder, tmp_path / "short.eldyn")
+    assert metrics["scattering"]["reference"]["available"]
+    found = metrics["scattering"]["rollouts"]["short"]
+    assert found == {
+        "available": False,
+        "reason": "its 6 frames are too few to correlate in time",
+    }
