@@ -262,7 +262,7 @@ def intermediate_scattering(
     values = totals[:-1] / totals[-1] / modes.electrons
     if not np.all(values[:, 0] > 0):
         raise EldynError("a mode of the density is zero in every frame, so it has no correlation")
-    lag = modes.timestep * np.arange(lags)
+    lag = modes.timestep * np.arange(lags, dtype=np.float64)
 
     def times_of(samples: FloatArray) -> FloatArray:
         found = _crossing(_normalised(samples), lag)

@@ -132,7 +132,7 @@ def equal_lengths(lengths: FloatArray) -> IntArray:
     Returns
     -------
     numpy.ndarray of int, shape (n,)
-        0 for the shortest, rising without gaps.
+        0 for the shortest, rising with the length and without gaps.
     """
     order = np.argsort(lengths, kind="stable")
     ordered = lengths[order]
