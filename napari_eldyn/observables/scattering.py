@@ -51,6 +51,8 @@ class DensityModes:
         Time between frames, fs.
     electrons : float
         Mean number of electrons, or number of ions, that F(q,t) is divided by.
+    cell : numpy.ndarray, shape (3, 3)
+        Cell vectors as rows, Å.
     """
 
     h: IntArray
@@ -58,6 +60,7 @@ class DensityModes:
     values: ComplexArray = field(repr=False)
     timestep: float
     electrons: float
+    cell: FloatArray
 
     def __len__(self) -> int:
         return len(self.values)
@@ -72,7 +75,8 @@ class IntermediateScattering:
     lag : numpy.ndarray, shape (lags,)
         t in fs, from 0.
     q : numpy.ndarray, shape (shells,)
-        1/Å; one shell per distinct |q|.
+        Mean |q| of each shell, 1/Å. In a cubic cell a shell is one |q|; in others, where hardly
+        two are equal, a bin π/V^(1/3) wide and centred on a multiple of that, as in `shells`.
     counts : numpy.ndarray of int, shape (shells,)
         Reciprocal points of each shell, both of ±q counted as by `Shells.counts`.
     values : numpy.ndarray, shape (shells, lags)
@@ -172,7 +176,7 @@ def density_modes(
             path=trajectory.path,
             remedy="Check the kind and the units of the density.",
         )
-    return DensityModes(h, q, values, timestep, electrons)
+    return DensityModes(h, q, values, timestep, electrons, grid.cell)
 
 
 def ion_modes(trajectory: DensityTrajectory, q_max: float = 2.6) -> DensityModes:
@@ -212,7 +216,7 @@ def ion_modes(trajectory: DensityTrajectory, q_max: float = 2.6) -> DensityModes
             for start in range(0, len(fractional), _CHUNK)
         ]
     )
-    return DensityModes(h, q, values, timestep, float(positions.shape[1]))
+    return DensityModes(h, q, values, timestep, float(positions.shape[1]), trajectory.grid.cell)
 
 
 def intermediate_scattering(
@@ -255,7 +259,7 @@ def intermediate_scattering(
     if not longest > 0:
         raise EldynError(f"the longest lag must be positive, but is {longest:g} fs")
     lags = min(n - 1, max(1, int(longest / modes.timestep + 1e-6))) + 1
-    labels = equal_lengths(modes.q)
+    labels = _shell_labels(modes)
     members = np.bincount(labels)
     sums = _block_sums(modes.values, labels, block_frames(modes.timestep), lags)
     totals = sums.sum(axis=0)
@@ -332,6 +336,15 @@ def _lowest_modes(grid: PeriodicGrid, q_max: float) -> tuple[IntArray, FloatArra
         )
     order = chosen[np.argsort(q[chosen], kind="stable")]
     return h[order].astype(np.int64), q[order]
+
+
+def _shell_labels(modes: DensityModes) -> IntArray:
+    """Shell of each mode."""
+    grid = PeriodicGrid(modes.cell, (1, 1, 1))
+    if grid.is_cubic:
+        return equal_lengths(modes.q)
+    bins = np.floor(modes.q * np.cbrt(grid.volume) / np.pi + 0.5 + 1e-9)
+    return np.unique(bins, return_inverse=True)[1].astype(np.int64)
 
 
 def _block_sums(values: ComplexArray, labels: IntArray, block: int, lags: int) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import ase
@@ -15,7 +15,6 @@ from dynasor.tools.acfs import psd_from_acf_2d
 from napari_eldyn.density import DensityTrajectory, PeriodicGrid
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.observables.scattering import (
-    DensityModes,
     density_modes,
     dynamic_structure_factor,
     intermediate_scattering,
@@ -63,7 +62,7 @@ def wandering_modes(n_frames, timestep, relaxation, seed):
     values[0] = noise[0]
     for i in range(1, n_frames):
         values[i] = decay * values[i - 1] + np.sqrt(1 - decay**2) * noise[i]
-    return DensityModes(modes.h, modes.q, values, timestep, electrons=2.0)
+    return replace(modes, values=values, electrons=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +101,20 @@ def test_moving_plane_waves_correlate_as_cosines(grid):
     scattering = intermediate_scattering(modes, max_lag_fs=200.0)
     np.testing.assert_allclose(scattering.lag, 4.0 * np.arange(51))
     assert scattering.counts.sum() == 2 * len(waves)
+    # Shells are equal |h|² in the cube, and elsewhere the nearest multiple of π/V^(1/3).
+    width = np.pi / grid.volume ** (1 / 3)
+    shell_of = {
+        h: int(np.dot(h, h)) if grid is CUBE else round(q / width) for h, q in lengths.items()
+    }
+    numbers = sorted(set(shell_of.values()))
+    assert len(scattering.q) == len(numbers)
     # A wave of amplitude a has |ρ_q| = N_e a / 2.
     first = (0.05 / 2) ** 2 * modes.electrons
     for i, q in enumerate(scattering.q):
-        members = [waves[h] for h, length in lengths.items() if np.isclose(length, q)]
+        inside = [h for h in lengths if shell_of[h] == numbers[i]]
+        members = [waves[h] for h in inside]
         assert scattering.counts[i] == 2 * len(members)
+        assert q == pytest.approx(np.mean([lengths[h] for h in inside]))
         cosine = np.mean([np.cos(w * scattering.lag) for w in members], axis=0)
         np.testing.assert_allclose(scattering.values[i], first * cosine, atol=1e-4 * first)
         np.testing.assert_allclose(scattering.normalised[i], cosine, atol=1e-4)
@@ -151,7 +159,7 @@ def test_wandering_modes_decay_exponentially_within_the_stated_error():
 def test_shuffled_frames_show_no_memory():
     modes = wandering_modes(1000, 4.0, 40.0, seed=3)
     order = np.random.default_rng(0).permutation(1000)
-    shuffled = DensityModes(modes.h, modes.q, modes.values[order], 4.0, 2.0)
+    shuffled = replace(modes, values=modes.values[order])
     kept, lost = intermediate_scattering(modes), intermediate_scattering(shuffled)
     np.testing.assert_allclose(lost.values[:, 0], kept.values[:, 0])
     assert np.all(lost.relaxation_time < 4.0)
@@ -196,15 +204,12 @@ def test_ions_equal_dynasor(sample, tmp_path):
     modes = ion_modes(sample)
     assert modes.electrons == 32
     lags, timestep = 20, 4.0
-    with warnings.catch_warnings():
-        # dynasor notes, depending on the machine, that numba runs on a slower threading layer.
-        warnings.filterwarnings("ignore", message=".*threading layer.*")
-        oracle = compute_dynamic_structure_factors(
-            Trajectory(str(path), trajectory_format="ase"),
-            modes.h @ sample.grid.reciprocal_vectors,
-            dt=timestep,
-            window_size=lags,
-        )
+    oracle = compute_dynamic_structure_factors(
+        Trajectory(str(path), trajectory_format="ase"),
+        modes.h @ sample.grid.reciprocal_vectors,
+        dt=timestep,
+        window_size=lags,
+    )
     scattering = intermediate_scattering(modes, max_lag_fs=lags * timestep)
     np.testing.assert_allclose(oracle["time"], scattering.lag)
     labels = np.abs(modes.q[:, None] - scattering.q).argmin(axis=1)
@@ -269,9 +274,9 @@ def test_bad_input_is_refused():
     with pytest.raises(EldynError, match="longest lag"):
         intermediate_scattering(modes, max_lag_fs=0.0)
     with pytest.raises(EldynError, match="two frames"):
-        intermediate_scattering(DensityModes(modes.h, modes.q, modes.values[:1], 4.0, 2.0))
+        intermediate_scattering(replace(modes, values=modes.values[:1]))
     with pytest.raises(EldynError, match="zero in every frame"):
-        intermediate_scattering(DensityModes(modes.h, modes.q, 0 * modes.values, 4.0, 2.0))
+        intermediate_scattering(replace(modes, values=0 * modes.values))
     bare = DensityTrajectory.from_array(frames, CUBE, [0.0, 1.0, 2.0, 3.0])
     with pytest.raises(EldynError, match="positions"):
         ion_modes(bare)
