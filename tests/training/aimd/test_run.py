@@ -135,6 +135,16 @@ def test_errors_on_one_process_end_all(tmp_path: Path, start: Start) -> None:
     assert stderr.count("taken.eldyn") == 1
 
 
+def test_errors_that_all_processes_meet_are_told_once(tmp_path: Path, start: Start) -> None:
+    recipe = tmp_path / "xc.toml"
+    recipe.write_text('extends = "aimd_tiny"\n[scf]\nxc = "PBEE"')
+    process = start("--out", tmp_path / "x.eldyn", recipe=recipe, ranks=2)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert stderr.count("Unknown functional: PBEE") == 1
+    assert "Traceback" not in stderr
+
+
 def test_a_finished_trajectory_can_be_made_longer(tmp_path: Path, values: dict[str, Any]) -> None:
     path = tmp_path / "longer.eldyn"
     for frames in (2, 4):
@@ -160,6 +170,11 @@ def test_stages_come_before_the_first_frame(tmp_path: Path, values: dict[str, An
     path = tmp_path / "stages.eldyn"
     run_aimd(recipe, path, show_progress=False)
     np.testing.assert_allclose(DensityTrajectory.open(path).times, [0.0, 4.0])
+    scalars = DensityTrajectory.open(path).scalars
+    # Two atoms with a resting centre of mass have three degrees of freedom, by either thermostat.
+    np.testing.assert_allclose(
+        scalars["temperature"], 2.0 * scalars["kinetic_energy"] / (3.0 * 8.617333e-5), rtol=1e-6
+    )
     with np.load(path.with_name("stages.eldyn.restart") / "state_2.npz") as state:
         assert int(state["step"]) == 6
         assert state["chain"].shape == (2, 3)
@@ -183,6 +198,88 @@ def test_a_store_of_another_origin_is_refused(tmp_path: Path, recipe: AimdRecipe
     with pytest.raises(EldynError, match="not made by eldyn-train aimd"):
         run_aimd(recipe, path)
     assert len(DensityTrajectory.open(path)) == 2
+
+
+def test_a_recipe_changed_while_melting_is_refused(
+    tmp_path: Path, values: dict[str, Any], start: Start
+) -> None:
+    recipe = tmp_path / "melting.toml"
+    head = 'extends = "aimd_tiny"\n'
+    recipe.write_text(head + "[melting]\ntemperature = 900.0\nsteps = 1000")
+    path = tmp_path / "m.eldyn"
+    process = start("--out", path, recipe=recipe)
+    state = path.with_name("m.eldyn.restart") / "state_0.npz"
+    while not state.exists():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.01)
+    # Nor may a second process go on with it meanwhile.
+    with pytest.raises(EldynError, match="another program is writing"):
+        run_aimd(load_aimd_recipe(recipe), path)
+    process.kill()
+    process.communicate()
+    recipe.write_text(head + "[melting]\ntemperature = 950.0\nsteps = 1000")
+    with pytest.raises(EldynError, match=r"differs in melting\.temperature"):
+        run_aimd(load_aimd_recipe(recipe), path)
+    assert state.exists()
+
+
+def test_a_store_moved_away_is_not_begun_anew(tmp_path: Path, values: dict[str, Any]) -> None:
+    path = tmp_path / "moved.eldyn"
+    recipe = AimdRecipe.model_validate({**values, "frames": 1})
+    run_aimd(recipe, path, show_progress=False)
+    path.rename(tmp_path / "elsewhere.eldyn")
+    with pytest.raises(EldynError, match="its frames are gone"):
+        run_aimd(recipe, path)
+    assert (path.with_name("moved.eldyn.restart") / "state_1.npz").exists()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"xc": "PBEE"}, "Unknown functional: PBEE"),
+        ({"setups": {"Li": "nonsense"}}, "Li.nonsense"),
+        ({"cutoff": 900.0}, "at most 0.204 Å apart"),
+    ],
+)
+def test_what_gpaw_refuses(
+    tmp_path: Path, values: dict[str, Any], changes: dict[str, Any], message: str
+) -> None:
+    values["scf"].update(changes)
+    path = tmp_path / "refused.eldyn"
+    with pytest.raises(EldynError, match=f"(?s)GPAW refuses the recipe.*{message}"):
+        run_aimd(AimdRecipe.model_validate(values), path, show_progress=False)
+    assert not path.exists()
+
+
+@pytest.mark.filterwarnings("ignore:(invalid value|overflow) encountered:RuntimeWarning")
+def test_a_runaway_step_keeps_the_frames_before(tmp_path: Path, values: dict[str, Any]) -> None:
+    path = tmp_path / "runaway.eldyn"
+    recipe = AimdRecipe.model_validate(values | {"timestep": 1e180})
+    with pytest.raises(EldynError, match="not finite after MD step 1"):
+        run_aimd(recipe, path, show_progress=False)
+    assert len(DensityTrajectory.open(path)) == 1
+
+
+def test_a_frame_with_nan_is_not_stored(tmp_path: Path, recipe: AimdRecipe) -> None:
+    from eldyn_training.aimd.dynamics import capture, make_dynamics
+    from eldyn_training.aimd.output import SCALARS, TrajectoryOutput
+    from eldyn_training.aimd.structure import starting_atoms
+
+    rng = np.random.RandomState(0)
+    atoms = starting_atoms(recipe, rng)
+    state = capture(make_dynamics(recipe, atoms, rng, 0), rng, 0)
+    output = TrajectoryOutput(recipe, tmp_path / "nan.eldyn")
+    scalars = dict.fromkeys(SCALARS, 1.0)
+    density = {"pseudo": np.full((12, 12, 12), 0.05)}
+    output.add_frame(atoms, state, density, np.zeros((2, 15)), scalars)
+    with pytest.raises(EldynError, match="kinetic_energy of frame 1 is not finite"):
+        output.add_frame(
+            atoms, state, density, np.zeros((2, 15)), scalars | {"kinetic_energy": np.nan}
+        )
+    assert output.frames == 1
+    assert output.restart() is not None
+    output.close()
 
 
 def test_a_lost_state_is_told(tmp_path: Path, values: dict[str, Any]) -> None:

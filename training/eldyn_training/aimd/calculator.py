@@ -10,10 +10,12 @@ from ase import units
 from eldyn_training.aimd.recipe import AimdRecipe
 from napari_eldyn.exceptions import EldynError
 
-__all__ = ["SAFER_BETA", "import_gpaw", "make_calculator", "versions"]
+__all__ = ["SAFER_BETA", "SAFER_STEPS", "import_gpaw", "make_calculator", "versions"]
 
 SAFER_BETA = 0.05
 """Mixing of the second try, a fifth of the default."""
+SAFER_STEPS = 20
+"""MD steps after which the recipe's mixer is tried again."""
 
 
 def import_gpaw() -> Any:
@@ -47,7 +49,7 @@ def make_calculator(recipe: AimdRecipe, *, safer: bool = False, log: Path | None
         Mix a fifth as much, with more iterations: slower, but converges where the recipe's mixer
         does not.
     log : Path, optional
-        Where GPAW's own output is appended.
+        Where GPAW's own output goes.
 
     Raises
     ------

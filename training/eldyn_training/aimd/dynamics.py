@@ -25,6 +25,7 @@ __all__ = [
     "make_dynamics",
     "read_state",
     "set_chain",
+    "temperature",
     "write_state",
 ]
 
@@ -128,6 +129,14 @@ def capture(dynamics: MolecularDynamics, rng: np.random.RandomState, step: int) 
         random_place=np.array([place, has_spare, spare], dtype=np.float64),
         chain=_chain(dynamics),
     )
+
+
+def temperature(atoms: Atoms) -> float:
+    """Return the temperature [K] of atoms whose centre of mass rests, by either thermostat.
+
+    ASE's own counts 3N degrees of freedom without the constraint that only Langevin takes.
+    """
+    return float(2.0 * atoms.get_kinetic_energy() / (3.0 * (len(atoms) - 1) * units.kB))
 
 
 def set_chain(dynamics: MolecularDynamics, chain: FloatArray) -> None:

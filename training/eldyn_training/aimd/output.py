@@ -3,13 +3,16 @@
 Beside ``NAME.eldyn`` lies ``NAME.eldyn.restart`` with one file ``state_N.npz``: how to go on after
 N stored frames. The state of a new frame is written before the frame counts, and the one before
 is deleted after it, so that a process killed at any moment leaves a state for just the frames
-that are there.
+that are there. Its ``recipe.json`` tells whose trajectory this is while there is no frame yet.
 """
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +23,7 @@ from eldyn_training.aimd.dynamics import DynamicsState, read_state, write_state
 from eldyn_training.aimd.recipe import AimdRecipe
 from eldyn_training.recipe_files import differences
 from napari_eldyn.density import DensityTrajectory, PeriodicGrid, StoreWriter
-from napari_eldyn.density.files import writing
+from napari_eldyn.density.files import acquire, partial_path, writing
 from napari_eldyn.exceptions import EldynError
 
 __all__ = ["SCALARS", "TrajectoryOutput"]
@@ -36,8 +39,17 @@ class TrajectoryOutput:
         self._recipe, self._path = recipe, path
         self._writer: StoreWriter | None = None
         if path.exists():
-            _check_same(recipe, path)
-            self._writer = StoreWriter.reopen(path)
+            _check_store(recipe, path)
+        self._make_folder()
+        # Of the folder, since there is no store to lock before the first frame.
+        self._lock = acquire(self._folder)
+        try:
+            self._claim()
+            if path.exists():
+                self._writer = StoreWriter.reopen(path)
+        except EldynError:
+            os.close(self._lock)
+            raise
 
     @property
     def frames(self) -> int:
@@ -46,8 +58,7 @@ class TrajectoryOutput:
 
     @property
     def log(self) -> Path:
-        """Where GPAW writes its own output; the folder is made."""
-        self._make_folder()
+        """Where GPAW writes its own output."""
         return self._folder / "gpaw.txt"
 
     def restart(self) -> DynamicsState | None:
@@ -75,19 +86,28 @@ class TrajectoryOutput:
         matrices: npt.NDArray[np.float64],
         scalars: Mapping[str, float],
     ) -> None:
-        """Store a frame and the state after it."""
+        """Store a frame and the state after it.
+
+        Raises
+        ------
+        EldynError
+            If a part of the frame is not finite: then neither frame nor state are stored.
+        """
+        first, *others = self._recipe.kinds
+        extra = {"D": matrices, **{f"density_{kind}": densities[kind] for kind in others}}
+        rows = {"positions": atoms.get_positions(), "velocities": velocities(atoms)}
+        for name, values in {"density": densities[first], **rows, **scalars, **extra}.items():
+            if not np.all(np.isfinite(values)):
+                raise EldynError(
+                    f"{name} of frame {self.frames} is not finite; the frame is not stored",
+                    path=self._path,
+                    remedy="Shorten timestep, or tighten the tolerances of scf, in a new store.",
+                )
         if self._writer is None:
             self._writer = self._create(atoms, matrices)
         self._keep(state, self.frames + 1)
-        first, *others = self._recipe.kinds
-        self._writer.append(
-            densities[first],
-            time=self.frames * self._recipe.stride * self._recipe.timestep,
-            positions=atoms.get_positions(),
-            velocities=velocities(atoms),
-            scalars=scalars,
-            extra={"D": matrices, **{f"density_{kind}": densities[kind] for kind in others}},
-        )
+        time = self.frames * self._recipe.stride * self._recipe.timestep
+        self._writer.append(densities[first], time=time, **rows, scalars=scalars, extra=extra)
         for old in self._folder.glob("state_*"):
             if old != self._state(self.frames):
                 old.unlink(missing_ok=True)
@@ -96,13 +116,37 @@ class TrajectoryOutput:
         """Let other processes write to the store."""
         if self._writer is not None:
             self._writer.close()
+        os.close(self._lock)
 
     @property
     def _folder(self) -> Path:
         return self._path.with_name(self._path.name + ".restart")
 
+    def _claim(self) -> None:
+        """Refuse the restart folder of another recipe, or of frames that are not there."""
+        states = [path.stem for path in self._folder.glob("state_*.npz")]
+        if not self._path.exists() and set(states) - {"state_0"}:
+            raise EldynError(
+                f"its frames are gone, but {self._folder.name} tells how to go on after them",
+                path=self._path,
+                remedy=f"Put the store back, or delete {self._folder} to begin anew.",
+            )
+        path = self._folder / "recipe.json"
+        recipe = self._recipe.model_dump(mode="json")
+        if path.exists():
+            try:
+                begun = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise EldynError(f"damaged ({error})", path=path) from error
+            remedy = f"Choose another name, or delete {self._folder} to begin anew."
+            _check_same(begun, recipe, self._path, remedy)
+            return
+        partial = partial_path(path)
+        with writing(path):
+            partial.write_text(json.dumps(recipe, indent=1), encoding="utf-8")
+            partial.replace(path)
+
     def _keep(self, state: DynamicsState, frames: int) -> None:
-        self._make_folder()
         write_state(state, self._state(frames))
 
     def _make_folder(self) -> None:
@@ -149,8 +193,8 @@ def velocities(atoms: Atoms) -> npt.NDArray[np.float64]:
     return np.asarray(atoms.get_velocities() * units.fs)
 
 
-def _check_same(recipe: AimdRecipe, path: Path) -> None:
-    """Refuse to append to what another recipe made; only the number of frames may change."""
+def _check_store(recipe: AimdRecipe, path: Path) -> None:
+    """Refuse to append to what another program or another recipe made."""
     found = dict(DensityTrajectory.open(path).provenance)
     if found.get("made_by") != _MADE_BY:
         raise EldynError(
@@ -158,15 +202,16 @@ def _check_same(recipe: AimdRecipe, path: Path) -> None:
             path=path,
             remedy="Choose another name.",
         )
-    ignored = {"frames"}
-    theirs, ours = (
-        {key: value for key, value in values.items() if key not in ignored}
-        for values in (dict(found["recipe"]), recipe.model_dump(mode="json"))
-    )
-    differing = differences(theirs, ours)
+    remedy = "Choose another name, or use that trajectory's recipe to go on with it."
+    _check_same(dict(found["recipe"]), recipe.model_dump(mode="json"), path, remedy)
+
+
+def _check_same(begun: dict[str, Any], recipe: dict[str, Any], path: Path, remedy: str) -> None:
+    """Refuse to go on with another recipe; only the number of frames may change."""
+    differing = differences({**begun, "frames": None}, {**recipe, "frames": None})
     if differing:
         raise EldynError(
             f"the store holds a trajectory of another recipe; it differs in {', '.join(differing)}",
             path=path,
-            remedy="Choose another name, or use that trajectory's recipe to go on with it.",
+            remedy=remedy,
         )

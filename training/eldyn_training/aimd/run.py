@@ -8,13 +8,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
+from ase import units
 from ase.md.md import MolecularDynamics
 
-from eldyn_training.aimd.calculator import import_gpaw, make_calculator
+from eldyn_training.aimd.calculator import SAFER_STEPS, import_gpaw, make_calculator
 from eldyn_training.aimd.densities import atomic_density_matrices, density_of_kind
-from eldyn_training.aimd.dynamics import DynamicsState, capture, make_dynamics, set_chain
+from eldyn_training.aimd.dynamics import (
+    DynamicsState,
+    capture,
+    make_dynamics,
+    set_chain,
+    temperature,
+)
 from eldyn_training.aimd.output import TrajectoryOutput
 from eldyn_training.aimd.progress import AimdProgress
+from eldyn_training.aimd.ranks import on_first, shared
 from eldyn_training.aimd.recipe import AimdRecipe
 from eldyn_training.aimd.structure import starting_atoms
 from eldyn_training.signals import catch_signals
@@ -65,9 +74,9 @@ def run_aimd(recipe: AimdRecipe, out: str | Path, *, show_progress: bool = True)
     Raises
     ------
     EldynError
-        If GPAW is missing, the structure or recipe is bad, the store belongs to another recipe,
-        the electrons do not converge with the safer mixer either, a frame is not finite, or the
-        disk is full. The frames before stay, and the same call goes on.
+        If GPAW is missing or refuses the recipe, the structure is bad, the store belongs to
+        another recipe, the electrons do not converge with the safer mixer either, a step is not
+        finite, or the disk is full. The frames before stay, and the same call goes on.
 
     Notes
     -----
@@ -78,7 +87,7 @@ def run_aimd(recipe: AimdRecipe, out: str | Path, *, show_progress: bool = True)
     """
     gpaw = import_gpaw()
     world = gpaw.mpi.world
-    output = _on_first(world, lambda: TrajectoryOutput(recipe, Path(out)))
+    output = on_first(world, lambda: TrajectoryOutput(recipe, Path(out)))
     try:
         with catch_signals() as received:
             return _Run(recipe, output, world, gpaw, show_progress).go(received)
@@ -101,13 +110,11 @@ class _Run:
         self._recipe, self._output, self._world = recipe, output, world
         self._failure = gpaw.KohnShamConvergenceError
         self._show = show_progress and world.rank == 0
-        self._retries = 0
-        begun = self._first(lambda out: (out.frames, out.restart()))
-        if world.size > 1:
-            begun = gpaw.mpi.broadcast(begun, root=0, comm=world)
-        assert begun is not None
-        self._frames, state = begun
+        self._retries, self._safer_until = 0, 0
+        self._accepted = False
+        self._frames, state = shared(world, lambda: _begun(output))
         if state is None:
+            # On all processes: ASE reads files and draws velocities on one of them and shares.
             rng = np.random.RandomState(recipe.seed)
             atoms = starting_atoms(recipe, rng)
             step, chain = 0, np.zeros((2, 0))
@@ -151,15 +158,21 @@ class _Run:
 
     def _advance(self, progress: AimdProgress) -> None:
         """Do one MD step and keep the state after it."""
+        if self._step == self._safer_until > 0:
+            self._calculator = make_calculator(self._recipe, log=self._log)
+            self._atoms.calc = self._calculator
         if self._step == self._recipe.melting_steps and self._step > 0:
             self._begin(self._atoms, self._rng, self._step, np.zeros((2, 0)))
         self._converging(self._dynamics_step, progress)
+        atoms = self._atoms
+        energy = np.array(atoms.get_potential_energy())
+        _check_finite(self._step + 1, atoms.positions, atoms.get_momenta(), energy)
         self._step += 1
         state = capture(self._dynamics, self._rng, self._step)
         self._first(lambda out: out.save_state(state))
         progress.step(
             self._stage(),
-            float(self._atoms.get_temperature()),
+            temperature(self._atoms),
             int(self._calculator.get_number_of_iterations()),
             self._frames,
         )
@@ -179,6 +192,7 @@ class _Run:
         for safer in (False, True):
             try:
                 work()
+                self._accepted = True
                 return
             except self._failure as error:
                 if safer:
@@ -190,11 +204,23 @@ class _Run:
                     ) from error
                 progress.say(
                     f"MD step {self._step + 1}: the electrons did not converge; trying again "
-                    "from fresh wave functions with a safer mixer, kept from here on"
+                    "from fresh wave functions with a safer mixer, kept for "
+                    f"{SAFER_STEPS} steps"
                 )
                 self._retries += 1
+                self._safer_until = self._step + SAFER_STEPS
                 self._calculator = make_calculator(self._recipe, safer=True, log=self._log)
                 self._begin(before.atoms(), before.random(), before.step, before.chain)
+            except Exception as error:  # GPAW raises nearly everything, AssertionError too
+                if self._accepted:
+                    _check_finite(self._step + 1, self._atoms.positions)
+                    raise
+                spacing = np.pi / np.sqrt(2.0 * self._recipe.scf.cutoff / units.Ha) * units.Bohr
+                raise EldynError(
+                    f"GPAW refuses the recipe ({type(error).__name__}: {str(error).strip()})",
+                    remedy="Check scf.xc, setups, bands, kpoints and grid; this cutoff needs "
+                    f"points at most {spacing:.3f} Å apart.",
+                ) from error
 
     def _store_frame(self, progress: AimdProgress) -> None:
         self._converging(lambda: self._atoms.get_potential_energy(), progress)
@@ -204,7 +230,7 @@ class _Run:
         scalars = {
             "energy": float(self._atoms.get_potential_energy(force_consistent=True)),
             "kinetic_energy": float(self._atoms.get_kinetic_energy()),
-            "temperature": float(self._atoms.get_temperature()),
+            "temperature": temperature(self._atoms),
             "scf_iterations": float(calculator.get_number_of_iterations()),
             "scf_retries": float(self._retries),
         }
@@ -223,28 +249,20 @@ class _Run:
 
     def _first(self, work: Callable[[TrajectoryOutput], T]) -> T | None:
         output = self._output
-        return _on_first(self._world, lambda: work(output) if output is not None else None)
+        return on_first(self._world, lambda: work(output) if output is not None else None)
 
 
-def _on_first(world: Any, work: Callable[[], T]) -> T | None:
-    """Do work on the first MPI process; if it fails there, all processes end.
+def _begun(output: TrajectoryOutput | None) -> tuple[int, DynamicsState | None]:
+    """Return how many frames there are, and the state after them."""
+    assert output is not None
+    return output.frames, output.restart()
 
-    Raises
-    ------
-    EldynError
-        As the work does, on the first process.
-    SystemExit
-        On the others, which would wait for ever for the first one.
-    """
-    result, error = None, None
-    if world.rank == 0:
-        try:
-            result = work()
-        except EldynError as caught:
-            error = caught
-    failed = world.max_scalar(0.0 if error is None else 1.0)
-    if error is not None:
-        raise error
-    if failed:
-        raise SystemExit(1)
-    return result
+
+def _check_finite(step: int, *values: npt.NDArray[np.float64]) -> None:
+    """Stop before a state is kept from which nothing can go on."""
+    if not all(np.all(np.isfinite(value)) for value in values):
+        raise EldynError(
+            f"positions, velocities or energy are not finite after MD step {step}",
+            remedy="Shorten timestep or tighten the tolerances of scf, in a new store; the frames "
+            "before are kept.",
+        )

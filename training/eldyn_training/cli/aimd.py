@@ -32,10 +32,19 @@ def aimd(
     """
     from eldyn_training.aimd import load_aimd_recipe, run_aimd
     from eldyn_training.aimd.calculator import import_gpaw
+    from eldyn_training.aimd.ranks import shared
+    from napari_eldyn.exceptions import EldynError
 
-    chosen = load_aimd_recipe(recipe)
-    result = run_aimd(chosen, out)
-    first = import_gpaw().mpi.world.rank == 0
+    world = import_gpaw().mpi.world
+    first = world.rank == 0
+    chosen = shared(world, lambda: load_aimd_recipe(recipe))
+    try:
+        result = run_aimd(chosen, out)
+    except EldynError:
+        if first:
+            raise
+        # All processes meet the same errors; the first one tells.
+        raise typer.Exit(1) from None
     if not result.finished:
         if first:
             print(
