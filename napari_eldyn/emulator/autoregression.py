@@ -129,7 +129,9 @@ class LatentAutoregression:
             n_transitions=n,
         )
 
-    def sample(self, start: npt.ArrayLike, steps: int, seed: int = 0) -> npt.NDArray[np.float32]:
+    def sample(
+        self, start: npt.ArrayLike, steps: int, seed: int | Sequence[int] = 0
+    ) -> npt.NDArray[np.float32]:
         """Draw forecasts.
 
         Parameters
@@ -138,7 +140,7 @@ class LatentAutoregression:
             Latents to start from; repeat one for an ensemble.
         steps : int
             Model steps.
-        seed : int
+        seed : int or sequence of int
             Of numpy's generator.
 
         Returns
