@@ -1,0 +1,399 @@
+"""Whether generated frames are copies of training frames, moved or turned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from napari_eldyn.density.grid import PeriodicGrid, resample
+from napari_eldyn.density.symmetry import apply_operation, point_group, shift
+from napari_eldyn.density.trajectory import DensityTrajectory, check_frame
+from napari_eldyn.density.transforms import LogNormalisation
+from napari_eldyn.exceptions import EldynError
+from napari_eldyn.observables.errors import best_shift
+from napari_eldyn.observables.uncertainty import BLOCK_FS
+
+__all__ = [
+    "NearestFrames",
+    "TrainingFrames",
+    "nearest_training_frames",
+    "nearest_within_training",
+    "training_frames",
+]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Fields = NDArray[np.float32]
+Spectra = NDArray[np.complex64]
+Progress = Callable[[int, int], None]
+
+# Points along the shortest axis of the grid on which copies are ranked: on 12³ points in the
+# 8.66 Å cell of liquid lithium, modes up to 4.3/Å with 99.5 % of the variance of ρ̃.
+_COARSE = 12
+# Best pairs of frame and operation whose distance is then found on the full grid.
+_CANDIDATES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingFrames:
+    """Training frames, ready to be searched.
+
+    Parameters
+    ----------
+    grid : PeriodicGrid
+        Cell and points.
+    normalisation : LogNormalisation
+        ρ̃ of all frames compared.
+    frames : numpy.ndarray of int, shape (n,)
+        Indices in the training trajectory, equally spaced.
+    times : numpy.ndarray, shape (n,)
+        fs.
+    operations : sequence of numpy.ndarray of int, shape (3, 3)
+        The point group of cell and grid, the identity first.
+    scale : float
+        RMS of ρ̃ of the frames about its mean: the unit of distances.
+    coarse_share : float
+        Share of the variance of ρ̃ that the grid of the ranking holds.
+    fields : numpy.ndarray, shape (n, nx, ny, nz)
+        ρ̃.
+    spectra : numpy.ndarray of complex, shape (n, …)
+        Fourier coefficients of ρ̃ on the grid of the ranking.
+    coarse_shape : tuple of 3 int
+        Points of that grid.
+    """
+
+    grid: PeriodicGrid
+    normalisation: LogNormalisation
+    frames: IntArray
+    times: FloatArray
+    operations: Sequence[IntArray] = field(repr=False)
+    scale: float
+    coarse_share: float
+    fields: Fields = field(repr=False)
+    spectra: Spectra = field(repr=False)
+    coarse_shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+@dataclass(frozen=True, eq=False)
+class NearestFrames:
+    """For each of some frames, the nearest training frame.
+
+    Distances are RMS differences of ρ̃ over the training frames' own RMS about their mean: 0 for
+    a copy, √2 for an unrelated frame as it lies; unrelated frames in their best position and
+    orientation come nearer, so only the comparison with held-back frames tells.
+
+    Parameters
+    ----------
+    frames : numpy.ndarray of int, shape (n,)
+        Indices of the frames judged, in their own trajectory.
+    distance : numpy.ndarray, shape (n,)
+        To the nearest training frame over all shifts of the grid and all operations.
+    nearest : numpy.ndarray of int, shape (n,)
+        Its index in the training trajectory.
+    operation : numpy.ndarray of int, shape (n,)
+        Index of the operation in `TrainingFrames.operations`.
+    shift : numpy.ndarray of int, shape (n, 3)
+        Grid points by which the frame is moved after the operation.
+    plain_distance : numpy.ndarray, shape (n,)
+        To the nearest training frame as both lie, without shift and operation.
+    plain_nearest : numpy.ndarray of int, shape (n,)
+        Its index in the training trajectory.
+    followed : float or None
+        Time order: share of pairs of frames a time `pair_interval` apart whose nearest training
+        frames are the same time apart, in the same orientation: near 1 for replay. None where no
+        interval fits both trajectories.
+    plain_followed : float or None
+        The same for the nearest frames as they lie.
+    pair_interval : float or None
+        fs; the shortest that both trajectories share.
+    """
+
+    frames: IntArray
+    distance: FloatArray
+    nearest: IntArray
+    operation: IntArray
+    shift: IntArray
+    plain_distance: FloatArray
+    plain_nearest: IntArray
+    followed: float | None
+    plain_followed: float | None
+    pair_interval: float | None
+
+
+def training_frames(
+    training: DensityTrajectory,
+    normalisation: LogNormalisation,
+    max_frames: int = 250,
+    progress: Progress | None = None,
+) -> TrainingFrames:
+    """Read training frames and transform them once for all searches.
+
+    Parameters
+    ----------
+    training : DensityTrajectory
+        All that a model was trained on.
+    normalisation : LogNormalisation
+        Of the densities.
+    max_frames : int
+        At most so many, equally spaced; all are held in memory. Leaving out every other frame
+        of a slow trajectory changes distances by about those of successive frames.
+    progress : callable, optional
+        Called with (frames done, frames in all).
+
+    Returns
+    -------
+    TrainingFrames
+        For `nearest_training_frames`.
+
+    Raises
+    ------
+    EldynError
+        If there is no frame, one is not finite, or the frames do not vary in space.
+    """
+    if len(training) == 0 or max_frames < 1:
+        raise EldynError("there are no training frames to search", path=training.path)
+    stride = -(-len(training) // max_frames)
+    frames = np.arange(0, len(training), stride)
+    grid = training.grid
+    operations = point_group(grid)
+    coarse = _coarse_shape(grid, operations)
+    fields = np.empty((len(frames), *grid.shape), dtype=np.float32)
+    spectra = []
+    fine_variance = coarse_variance = 0.0
+    for done, index in enumerate(frames.tolist()):
+        fields[done] = _normalised(training, index, normalisation)
+        reduced = resample(fields[done], coarse)
+        spectra.append(_spectrum(reduced))
+        fine_variance += float(fields[done].var(dtype=np.float64))
+        coarse_variance += float(reduced.var(dtype=np.float64))
+        if progress is not None:
+            progress(done + 1, len(frames))
+    if not fine_variance > 0:
+        raise EldynError("the training frames do not vary in space", path=training.path)
+    return TrainingFrames(
+        grid=grid,
+        normalisation=normalisation,
+        frames=frames,
+        times=training.times[frames],
+        operations=operations,
+        scale=float(np.sqrt(fine_variance / len(frames))),
+        coarse_share=coarse_variance / fine_variance,
+        fields=fields,
+        spectra=np.array(spectra),
+        coarse_shape=coarse,
+    )
+
+
+def nearest_training_frames(
+    trajectory: DensityTrajectory,
+    training: TrainingFrames,
+    max_frames: int = 32,
+    progress: Progress | None = None,
+) -> NearestFrames:
+    """Find the nearest training frame over all shifts and operations of the cell.
+
+    Parameters
+    ----------
+    trajectory : DensityTrajectory
+        Generated frames; or, as the level to compare with, real frames that were held back from
+        training. Held-back frames within some 100 fs of a training frame are near to it because
+        little time has passed: leave them out.
+    training : TrainingFrames
+        From `training_frames`.
+    max_frames : int
+        At most so many frames are judged, evenly spread, in pairs for the time order.
+    progress : callable, optional
+        Called with (frames done, frames in all).
+
+    Returns
+    -------
+    NearestFrames
+        Of those frames.
+
+    Raises
+    ------
+    EldynError
+        If the grid or cell is another, there is no frame, or one is not finite.
+
+    Notes
+    -----
+    All operations and shifts of all training frames are ranked by FFT cross-correlation on a
+    coarser grid; the eight best pairs of frame and operation are then compared on the full grid
+    over all its shifts. A distance is thus exact for the pair found, and an upper bound of the
+    least one; a copy is found in any case.
+    """
+    if not trajectory.grid.matches(training.grid):
+        raise EldynError(
+            f"the grid of {trajectory.grid.shape} points in this cell is not that of the training "
+            f"frames ({training.grid.shape})",
+            path=trajectory.path,
+            remedy="Bring both to one grid (eldyn convert --grid) and compare equal cells only.",
+        )
+    if len(trajectory) == 0 or max_frames < 1:
+        raise EldynError("there is no frame to compare with", path=trajectory.path)
+    lag, advance = _pair_lags(trajectory, training)
+    chosen, pairs = _choose(len(trajectory), max_frames, lag)
+    found = []
+    for done, index in enumerate(chosen.tolist(), start=1):
+        field_ = _normalised(trajectory, index, training.normalisation)
+        found.append((*_search(field_, training), *_plain(field_, training)))
+        if progress is not None:
+            progress(done, len(chosen))
+    distance, number, operation, moved, plain_distance, plain_number = (
+        np.array(column) for column in zip(*found, strict=True)
+    )
+    followed = plain_followed = None
+    if len(pairs):
+        first, second = pairs.T
+        ahead = number[second] - number[first] == advance
+        followed = float(np.mean(ahead & (operation[second] == operation[first])))
+        plain_followed = float(np.mean(plain_number[second] - plain_number[first] == advance))
+    return NearestFrames(
+        frames=chosen,
+        distance=distance,
+        nearest=training.frames[number],
+        operation=operation,
+        shift=moved,
+        plain_distance=plain_distance,
+        plain_nearest=training.frames[plain_number],
+        followed=followed,
+        plain_followed=plain_followed,
+        pair_interval=lag * trajectory.timestep if len(pairs) else None,
+    )
+
+
+def nearest_within_training(
+    training: TrainingFrames, max_frames: int = 16, progress: Progress | None = None
+) -> FloatArray | None:
+    """Distance from training frames to the nearest ones at other times, for scale.
+
+    Parameters
+    ----------
+    training : TrainingFrames
+        From `training_frames`.
+    max_frames : int
+        At most so many frames, evenly spread.
+    progress : callable, optional
+        Called with (frames done, frames in all).
+
+    Returns
+    -------
+    numpy.ndarray, shape (n,), or None
+        Over all shifts and operations, among training frames at least 200 fs away; None where
+        training spans less.
+    """
+    chosen = np.unique(np.linspace(0, len(training) - 1, max_frames).round().astype(int))
+    apart = np.abs(training.times[chosen, None] - training.times) >= BLOCK_FS
+    usable = np.flatnonzero(apart.any(axis=1))
+    if len(usable) == 0:
+        return None
+    distances = []
+    for done, row in enumerate(usable.tolist(), start=1):
+        allowed = np.flatnonzero(apart[row])
+        distances.append(_search(training.fields[chosen[row]], training, allowed)[0])
+        if progress is not None:
+            progress(done, len(usable))
+    return np.array(distances)
+
+
+def _coarse_shape(grid: PeriodicGrid, operations: Sequence[IntArray]) -> tuple[int, int, int]:
+    """Fewer points in the proportion of the grid's, if all its operations map them."""
+    least = min(grid.shape)
+    if least <= _COARSE:
+        return grid.shape
+    x, y, z = (round(n * _COARSE / least) for n in grid.shape)
+    kept = {operation.tobytes() for operation in point_group(grid.with_shape((x, y, z)))}
+    fits = all(operation.tobytes() in kept for operation in operations)
+    return (x, y, z) if fits else grid.shape
+
+
+def _normalised(
+    trajectory: DensityTrajectory, index: int, normalisation: LogNormalisation
+) -> Fields:
+    density = trajectory[index]
+    check_frame(density, trajectory.path, index)
+    return normalisation.normalise(density)[0]
+
+
+def _spectrum(values: Fields) -> Spectra:
+    spectrum: Spectra = scipy.fft.rfftn(values.astype(np.float32, copy=False), workers=1)
+    return spectrum
+
+
+def _search(
+    values: Fields, training: TrainingFrames, allowed: IntArray | None = None
+) -> tuple[float, int, int, tuple[int, int, int]]:
+    """Least distance, number of the training frame and of the operation, and shift."""
+    numbers = np.arange(len(training)) if allowed is None else allowed
+    spectra = training.spectra[numbers]
+    reduced = resample(values, training.coarse_shape)
+    # |t|² − 2 max C on the coarse grid ranks as the squared distance does.
+    points = reduced.size / training.grid.n_points
+    squares = np.einsum("nxyz,nxyz->n", training.fields[numbers], training.fields[numbers])
+    ranks = np.empty((len(training.operations), len(numbers)))
+    for row, operation in enumerate(training.operations):
+        turned = _spectrum(apply_operation(reduced, operation))
+        correlations = scipy.fft.irfftn(
+            spectra * turned.conj(), s=training.coarse_shape, axes=(1, 2, 3), workers=1
+        )
+        ranks[row] = squares * points - 2.0 * correlations.reshape(len(numbers), -1).max(axis=1)
+    best = (np.inf, 0, 0, (0, 0, 0))
+    for place in np.argsort(ranks, axis=None)[:_CANDIDATES].tolist():
+        row, column = divmod(place, len(numbers))
+        number = int(numbers[column])
+        turned_field = apply_operation(values, training.operations[row])
+        moved = best_shift(turned_field, training.fields[number])
+        distance = _distance(shift(turned_field, moved), training.fields[number], training.scale)
+        if distance < best[0]:
+            best = (distance, number, row, moved)
+    return best
+
+
+def _plain(values: Fields, training: TrainingFrames) -> tuple[float, int]:
+    """Least distance as the fields lie, and the number of the training frame."""
+    flat = training.fields.reshape(len(training), -1)
+    ranks = np.einsum("nv,nv->n", flat, flat) - 2.0 * (flat @ values.reshape(-1))
+    number = int(np.argmin(ranks))
+    return _distance(values, training.fields[number], training.scale), number
+
+
+def _distance(first: Fields, second: Fields, scale: float) -> float:
+    difference = first - second
+    return float(np.sqrt(np.mean(difference * difference, dtype=np.float64))) / scale
+
+
+def _pair_lags(trajectory: DensityTrajectory, training: TrainingFrames) -> tuple[int, int]:
+    """Frames of each that span one common, shortest time; zeros if nothing fits."""
+    if len(trajectory) < 2 or len(training) < 2:
+        return 0, 0
+    try:
+        ours = trajectory.timestep
+    except EldynError:
+        return 0, 0
+    steps = np.diff(training.times)
+    theirs = float(steps.mean())
+    ratio = Fraction(ours / theirs).limit_denominator(100)
+    even = np.max(np.abs(steps - theirs)) <= 1e-3 * theirs
+    if not even or ratio == 0 or abs(float(ratio) - ours / theirs) > 1e-3 * ours / theirs:
+        return 0, 0
+    fits = ratio.denominator < len(trajectory) and ratio.numerator < len(training)
+    return (ratio.denominator, ratio.numerator) if fits else (0, 0)
+
+
+def _choose(n: int, most: int, lag: int) -> tuple[IntArray, IntArray]:
+    """Frames to judge, and which of them make pairs a lag apart, shape (pairs, 2)."""
+    if lag == 0 or most < 2:
+        chosen = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.int64))
+        return chosen, np.empty((0, 2), dtype=np.int64)
+    firsts = np.unique(np.linspace(0, n - 1 - lag, min(n - lag, most // 2)).round().astype(int))
+    chosen = np.union1d(firsts, firsts + lag).astype(np.int64)
+    pairs = np.searchsorted(chosen, np.stack([firsts, firsts + lag], axis=1))
+    return chosen, pairs.astype(np.int64)
