@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,6 +15,7 @@ from napari_eldyn.density.trajectory import check_frame
 from napari_eldyn.evaluation.judge import Evaluation
 from napari_eldyn.evaluation.motion import Dynamics, Motion
 from napari_eldyn.evaluation.stages import Stages
+from napari_eldyn.figures.ensemble_plot import EnsembleCurves, ensemble_figure
 from napari_eldyn.figures.forecast_plot import forecast_figure
 from napari_eldyn.figures.paper import distribution_figure, structure_factor_figure
 from napari_eldyn.figures.scattering_plot import (
@@ -29,9 +31,14 @@ from napari_eldyn.figures.training import training_curves_figure, training_distr
 from napari_eldyn.observables.distribution import scaled_jsd
 from napari_eldyn.observables.trajectory_statistics import TrajectoryStatistics
 
+if TYPE_CHECKING:
+    from napari_eldyn.emulator.ensemble_forecast import EnsembleForecast
+
 __all__ = ["Drawn", "draw_figures"]
 
 _COLUMNS = 5
+# In this order they get the same colours as elsewhere.
+_BASELINES = ("persistence", "climatology", "mean field", "latent autoregression")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +85,7 @@ def draw_figures(evaluation: Evaluation, stages: Stages) -> dict[str, Drawn]:
         "scattering": lambda: _scattering(evaluation.motion),
         "relaxation": lambda: _relaxation(evaluation.motion),
         "spectrum": lambda: _spectrum(evaluation.motion),
+        "ensemble": lambda: _ensemble(evaluation),
         "training_distribution": lambda: _training_distribution(evaluation),
         "training_curves": lambda: _training_curves(evaluation),
     }
@@ -282,6 +290,29 @@ def _spectrum(motion: Motion) -> Drawn | None:
         "Dynamic structure factor: the Fourier transform of F(q,t), with a Hann window as long "
         f"as the reference's lags ({scattering.lag[-1]:g} fs).",
         wide=True,
+    )
+
+
+def _ensemble(evaluation: Evaluation) -> Drawn | None:
+    forecasts = {
+        name: one.ensemble for name, one in evaluation.judged.items() if one.ensemble is not None
+    }
+    if not forecasts:
+        return None
+
+    def curves(forecast: EnsembleForecast, name: str) -> EnsembleCurves:
+        scores = forecast.scores[name]
+        return EnsembleCurves(forecast.lead, scores.crps, scores.ratio)
+
+    # The first model's own linear autoregression stands for those of all.
+    first = next(iter(forecasts.values()))
+    return Drawn(
+        ensemble_figure(
+            {name: curves(forecast, "model") for name, forecast in forecasts.items()},
+            {name: curves(first, name) for name in _BASELINES if name in first.scores},
+        ),
+        "Fair CRPS of forecast ensembles, and their spread over their skill, against lead time, "
+        "beside forecasts without diffusion (those of the first model).",
     )
 
 

@@ -7,9 +7,10 @@ import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_eldyn.density import LogNormalisation, fit_normalisation
+from napari_eldyn.evaluation.ensembles import EnsembleCache, judge_ensemble
 from napari_eldyn.evaluation.inputs import Candidate, Inputs
 from napari_eldyn.evaluation.models import assess_model
 from napari_eldyn.evaluation.motion import Motion, judge_motion
@@ -19,6 +20,9 @@ from napari_eldyn.evaluation.warnings import warnings_of
 from napari_eldyn.observables.comparison import Comparison, compare
 from napari_eldyn.observables.metrics import UNITS, describe, plain
 from napari_eldyn.observables.statistics import StatisticsSettings, default_settings
+
+if TYPE_CHECKING:
+    from napari_eldyn.emulator.ensemble_forecast import EnsembleForecast
 
 __all__ = ["FORMAT_VERSION", "Evaluation", "Judged", "evaluate"]
 
@@ -36,10 +40,13 @@ class Judged:
         What was judged.
     comparison : Comparison
         Distribution, S(q), counts, steps, forecast errors.
+    ensemble : EnsembleForecast or None
+        Of its model.
     """
 
     candidate: Candidate
     comparison: Comparison
+    ensemble: EnsembleForecast | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +105,7 @@ def evaluate(inputs: Inputs, stages: Stages | None = None) -> Evaluation:
     judged: dict[str, Judged] = {}
     rollouts: dict[str, dict[str, Any]] = {}
     measured = None
+    ensembles: EnsembleCache = {}
     for candidate in inputs.candidates:
         with stages.stage("value distribution, S(q), forecast errors") as report:
             comparison = compare(
@@ -111,9 +119,13 @@ def evaluate(inputs: Inputs, stages: Stages | None = None) -> Evaluation:
             )
         measured = comparison.reference
         section = _rollout_section(candidate, comparison)
+        ensemble = None
         if candidate.model is not None:
             section["model"] = assess_model(candidate.model, candidate, reference, settings, stages)
-        judged[candidate.name] = Judged(candidate, comparison)
+            ensemble, section["ensemble"] = judge_ensemble(
+                candidate.model, candidate, inputs, stages, ensembles
+            )
+        judged[candidate.name] = Judged(candidate, comparison, ensemble)
         rollouts[candidate.name] = section
     motion = judge_motion(inputs, stages)
     training = None
@@ -135,6 +147,7 @@ def evaluate(inputs: Inputs, stages: Stages | None = None) -> Evaluation:
         "levels": {name: first["levels"][name] for name in ("noise", "mean_field")},
         "rollouts": rollouts,
         "scattering": motion.metrics,
+        "memorisation": None,
         "training": None if training is None else training.metrics,
         "runs": {
             name: {

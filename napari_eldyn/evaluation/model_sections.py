@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from napari_eldyn.evaluation.page import Section, Table, value
+from napari_eldyn.evaluation.page import Section, Table, few, value
 from napari_eldyn.evaluation.table import percent
 
-__all__ = ["autoencoder_section", "runs_section", "training_section"]
+__all__ = [
+    "autoencoder_section",
+    "ensemble_section",
+    "memorisation_section",
+    "runs_section",
+    "training_section",
+]
 
 Metrics = Mapping[str, Any]
 
@@ -76,6 +82,104 @@ def autoencoder_section(metrics: Metrics) -> Section | None:
             "(correlation 1, relative error 0).",
         ],
         tables,
+    )
+
+
+def ensemble_section(metrics: Metrics) -> Section | None:
+    """Give CRPS and spread/skill beside those of simple ensembles."""
+    ensembles = {n: r["ensemble"] for n, r in metrics["rollouts"].items() if "ensemble" in r}
+    if not ensembles:
+        return None
+    rows, statements = [], []
+    baselines: dict[str, None] = {}
+    for one in ensembles.values():
+        if one["available"]:
+            baselines |= dict.fromkeys(one["baselines"])
+    for name, one in ensembles.items():
+        if not one["available"]:
+            statements.append(f"{name}: no ensembles, {one['reason']}.")
+            continue
+        for i in few(len(one["lead"])):
+            rows.append(
+                [
+                    f"{name}, {one['lead'][i]:g} fs",
+                    value(one["crps"][i]),
+                    *(
+                        value(one["baselines"][base]["crps"][i])
+                        if base in one["baselines"]
+                        else "–"
+                        for base in baselines
+                    ),
+                    value(one["ratio"][i]),
+                ]
+            )
+        statements.append(f"{name}: {one['meaning']}.")
+    tables = []
+    if rows:
+        head = ["lead time", "CRPS", *(f"CRPS, {base}" for base in baselines), "spread / skill"]
+        tables.append(
+            Table(head, rows, caption="Fair CRPS of ρ̃, mean over voxels, starts and members.")
+        )
+    return Section(
+        "ensemble",
+        "Forecast ensembles",
+        [
+            "Several rollouts from the same frame should scatter as much as they are wrong. The "
+            "CRPS measures both at once, in units of ρ̃: 0 is perfect, and a model is worth its "
+            "cost only where it is below the simple forecasts. Spread over skill is 1 for an "
+            "honest ensemble, below 1 for one that is too sure of itself.",
+            *statements,
+        ],
+        tables,
+        ["ensemble"],
+    )
+
+
+def memorisation_section(metrics: Metrics) -> Section | None:
+    """Give distances to the nearest training frame beside those of held-back frames."""
+    found = metrics["memorisation"]
+    if found is None:
+        return None
+    if not found["available"]:
+        return Section("memorisation", "Memorisation", [f"Not judged: {found['reason']}."])
+    sides = {**found["rollouts"], "reference, held back": found["held_back"]}
+    rows = [
+        [
+            name,
+            *(value(side["quantiles"][q]) for q in ("minimum", "q05", "median", "q95")),
+            value(side["ratio"]),
+            str(side["n_frames"]),
+        ]
+        for name, side in sides.items()
+    ]
+    return Section(
+        "memorisation",
+        "Memorisation",
+        [
+            "Does a rollout make new frames, or does it repeat those it was trained on? For each "
+            "frame, the distance to the nearest training frame, over all shifts and all symmetry "
+            "operations of the cell.",
+            "Frames that were held back show how near a new configuration comes by chance. Much "
+            "smaller distances mean replay: the model's statistics are then those of its training "
+            "data, not its own.",
+        ],
+        [
+            Table(
+                [
+                    "distance (RMS of ρ̃)",
+                    "minimum",
+                    "5 %",
+                    "median",
+                    "95 %",
+                    "median / held back",
+                    "frames",
+                ],
+                rows,
+                frozenset({len(rows) - 1}),
+                found["meaning"] + ".",
+            )
+        ],
+        ["memorisation"],
     )
 
 

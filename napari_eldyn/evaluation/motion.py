@@ -96,8 +96,8 @@ def judge_motion(inputs: Inputs, stages: Stages) -> Motion:
         "⟨Re ρ_q(t0+t) ρ_q*(t0)⟩/N_e in electrons; relaxation_time: first fall of F(q,t)/F(q,0) "
         "to 1/e in fs, null where it is not reached within the lags; relaxation_error: its "
         "standard error by block bootstrap; elastic: share of F(q,0) that is the time "
-        "average of ρ_q, near 1 if density waves stand still; spectrum: S(q,ω) in electrons·fs against angular "
-        "frequency in rad/fs, all trajectories at the reference's resolution",
+        "average of ρ_q, near 1 if density waves stand still; spectrum: S(q,ω) in "
+        "electrons·fs against angular frequency in rad/fs, all at the reference's resolution",
         "rollouts": {},
     }
     reason = _unusable(inputs.reference)

@@ -10,6 +10,7 @@ from typing import Any
 __all__ = [
     "Section",
     "Table",
+    "few",
     "header_table",
     "missing_inputs",
     "share",
@@ -107,6 +108,11 @@ def share(number: float | None) -> str:
     percent = 100 * number
     text = f"{percent:.2g}" if abs(percent) < 9.95 else f"{percent:.0f}"
     return f"{text} %".replace("-", "−")
+
+
+def few(count: int) -> list[int]:
+    """Pick the first, the last and some entries between."""
+    return sorted({0, count // 4, count // 2, 3 * count // 4, count - 1})
 
 
 def header_table(metrics: Mapping[str, Any]) -> Table:

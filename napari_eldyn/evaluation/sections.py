@@ -7,11 +7,13 @@ from typing import Any
 
 from napari_eldyn.evaluation.model_sections import (
     autoencoder_section,
+    ensemble_section,
+    memorisation_section,
     runs_section,
     training_section,
 )
 from napari_eldyn.evaluation.motion_section import motion_section
-from napari_eldyn.evaluation.page import Section, Table, share, value, with_error
+from napari_eldyn.evaluation.page import Section, Table, few, share, value, with_error
 from napari_eldyn.evaluation.summary import summary_section
 from napari_eldyn.evaluation.table import percent, score_rows
 
@@ -43,6 +45,8 @@ def sections_of(metrics: Metrics, drawn: Container[str]) -> list[Section]:
         _stability(metrics),
         _forecast(metrics),
         motion_section(metrics),
+        ensemble_section(metrics),
+        memorisation_section(metrics),
         autoencoder_section(metrics),
         training_section(metrics),
         runs_section(metrics),
@@ -268,8 +272,8 @@ def _stability(metrics: Metrics) -> Section:
                     "first",
                     "last",
                     "drift (electrons/ps)",
-                    "min ρ (electrons/Å³)",
-                    "max ρ (electrons/Å³)",
+                    "min ρ (electrons/\u2060Å³)",
+                    "max ρ (electrons/\u2060Å³)",
                 ],
                 rows,
                 frozenset({len(rows) - 1}),
@@ -287,8 +291,8 @@ def _stability(metrics: Metrics) -> Section:
                     "|ΔS|/S, low q",
                     "electrons",
                     "step size",
-                    "min ρ (electrons/Å³)",
-                    "max ρ (electrons/Å³)",
+                    "min ρ (electrons/\u2060Å³)",
+                    "max ρ (electrons/\u2060Å³)",
                 ],
                 quarters,
             )
@@ -314,7 +318,7 @@ def _forecast(metrics: Metrics) -> Section | None:
         forecast = rollout["forecast"]
         if not forecast["available"]:
             continue
-        for i in _few(len(forecast["lead"])):
+        for i in few(len(forecast["lead"])):
             rows.append(
                 [
                     f"{name}, {forecast['lead'][i]:g} fs",
@@ -362,8 +366,3 @@ def _forecast(metrics: Metrics) -> Section | None:
         ],
         ["forecast"],
     )
-
-
-def _few(count: int) -> list[int]:
-    """Pick the first, the last and some leads between."""
-    return sorted({0, count // 4, count // 2, 3 * count // 4, count - 1})

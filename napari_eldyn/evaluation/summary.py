@@ -68,11 +68,11 @@ def _remarks(name: str, rollout: Metrics, metrics: Metrics) -> list[str]:
     step = rollout["step_size"]["ratio"]
     if step is not None and step < _STEPS[0]:
         found.append(
-            f"{name} moves too little: its steps are {value(step, 2)} times the reference's."
+            f"“{name}” moves too little: its steps are {value(step, 2)} times the reference's."
         )
     elif step is not None and step > _STEPS[1]:
         found.append(
-            f"{name} moves too much: its steps are {value(step, 2)} times the reference's."
+            f"“{name}” moves too much: its steps are {value(step, 2)} times the reference's."
         )
     found += _frozen_waves(name, metrics["scattering"])
     sjsd = rollout["distribution"]["sjsd"]
@@ -82,7 +82,7 @@ def _remarks(name: str, rollout: Metrics, metrics: Metrics) -> list[str]:
     ):
         if sjsd > level["sjsd"]:
             found.append(
-                f"The values of {name} are distributed less like the reference's than those of "
+                f"The values of “{name}” are distributed less like the reference's than those of "
                 f"{label} (sJSD {value(sjsd)} against {value(level['sjsd'])})."
             )
             break
@@ -105,7 +105,7 @@ def _frozen_waves(name: str, scattering: Metrics) -> list[str]:
         return []
     i = living[0]
     return [
-        f"Density waves do not die in {name}: in {len(living)} of {len(dying)} shells F(q,t) "
+        f"Density waves do not die in “{name}”: in {len(living)} of {len(dying)} shells F(q,t) "
         f"stays above 1/e for {last:g} fs (at q = {value(reference['q'][i])}/Å the reference's "
         f"falls below in {value(reference['relaxation_time'][i], 2)} fs)."
     ]

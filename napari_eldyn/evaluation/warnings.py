@@ -45,7 +45,7 @@ def warnings_of(inputs: Inputs, metrics: Mapping[str, Any]) -> list[str]:
         trajectory = candidate.trajectory
         if timestep_or_none(trajectory) is None and len(trajectory) > 1:
             found.append(
-                f"The frames of {candidate.name} are not equally spaced in time: its motion "
+                f"The frames of “{candidate.name}” are not equally spaced in time: its motion "
                 "(steps, F(q,t)) is not judged."
             )
         own = candidate.normalisation
@@ -54,7 +54,7 @@ def warnings_of(inputs: Inputs, metrics: Mapping[str, Any]) -> list[str]:
             or abs(own.std - normalisation["std"]) > 1e-3 * own.std
         ):
             found.append(
-                f"The model of {candidate.name} normalises with mean {own.mean:.4f} and std "
+                f"The model of “{candidate.name}” normalises with mean {own.mean:.4f} and std "
                 f"{own.std:.4f}; all scores here use {normalisation['mean']:.4f} and "
                 f"{normalisation['std']:.4f}, {normalisation['source']}."
             )
@@ -63,7 +63,7 @@ def warnings_of(inputs: Inputs, metrics: Mapping[str, Any]) -> list[str]:
             span = float(trajectory.times[-1] - trajectory.times[0])
             if trained > 0 and span < _STABLE_LENGTH * trained:
                 found.append(
-                    f"{candidate.name} is {span:g} fs long, {span / trained:.2g} times the "
+                    f"“{candidate.name}” is {span:g} fs long, {span / trained:.2g} times the "
                     f"training data ({trained:g} fs): that a model is stable shows only over "
                     f"{_STABLE_LENGTH} times."
                 )
@@ -71,7 +71,7 @@ def warnings_of(inputs: Inputs, metrics: Mapping[str, Any]) -> list[str]:
         outside = counted["n_below_range"] + counted["n_above_range"]
         if outside > 1e-3 * counted["n_values"]:
             found.append(
-                f"{100 * outside / counted['n_values']:.2g} % of the values of {candidate.name} "
+                f"{100 * outside / counted['n_values']:.2g} % of the values of “{candidate.name}” "
                 "lie outside the bins, which span the reference's values; they count in the "
                 "outermost ones."
             )
@@ -84,7 +84,7 @@ def warnings_of(inputs: Inputs, metrics: Mapping[str, Any]) -> list[str]:
                 or abs(own.std - fit["std"]) > 0.01 * own.std
             ):
                 found.append(
-                    f"The model of {candidate.name} was normalised with mean {own.mean:.4f} and "
+                    f"The model of “{candidate.name}” was normalised with mean {own.mean:.4f} and "
                     f"std {own.std:.4f}, the training frames given have {fit['mean']:.4f} and "
                     f"{fit['std']:.4f}: they may not be those it was trained on."
                 )

@@ -61,7 +61,7 @@ def ensemble_figure(
     generated : mapping of str to EnsembleCurves
         Ensembles of the models by name.
     baselines : mapping of str to EnsembleCurves
-        Up to three forecasts without a diffusion model, by name.
+        Forecasts without a diffusion model, by name.
     palette : Palette
         The colours.
 
@@ -73,12 +73,15 @@ def ensemble_figure(
     colours = colours_of(list(generated), palette)
     looks: tuple[tuple[str, Any], ...] = (
         (palette.persistence, (0, (5, 2))),
-        (palette.mean_field, (0, (5, 1.5, 1.2, 1.5))),
         (palette.reference, (0, (1.2, 1.2))),
+        (palette.mean_field, (0, (5, 1.5, 1.2, 1.5))),
+        (palette.guide, (0, (8, 2))),
     )
     handles: list[Artist] = line_handles(list(generated), palette)
     handles += [
-        Line2D([], [], color=looks[k % 3][0], ls=looks[k % 3][1], lw=1.0, label=name)
+        Line2D(
+            [], [], color=looks[k % len(looks)][0], ls=looks[k % len(looks)][1], lw=1.0, label=name
+        )
         for k, name in enumerate(baselines)
     ]
     with context(palette):
@@ -94,7 +97,8 @@ def ensemble_figure(
                 for k, (n, c) in enumerate(generated.items())
             ]
             lines += [
-                (c, looks[k % 3][0], looks[k % 3][1], 1.0) for k, c in enumerate(baselines.values())
+                (c, looks[k % len(looks)][0], looks[k % len(looks)][1], 1.0)
+                for k, c in enumerate(baselines.values())
             ]
             for curves, colour, dashes, width in lines:
                 values = getattr(curves, quantity)

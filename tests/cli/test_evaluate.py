@@ -583,3 +583,30 @@ def test_frames_too_few_to_correlate_are_said_to_be(folder, tmp_path):
         "available": False,
         "reason": "its 6 frames are too few to correlate in time",
     }
+
+
+def test_ensembles_are_scored_beside_simple_forecasts(evaluated, folder):
+    text = (evaluated[2] / "report.html").read_text()
+    _, metrics, _ = evaluated
+    one = metrics["rollouts"]["rollout"]["ensemble"]
+    # Both rollouts have one model and one sampler, so they share the ensembles.
+    assert metrics["rollouts"]["other seed"]["ensemble"] == one
+    assert one["available"]
+    assert "ddim with 3 evaluations" in one["meaning"]
+    assert set(one["baselines"]) == {
+        "persistence",
+        "climatology",
+        "mean field",
+        "latent autoregression",
+    }
+    # Persistence by hand: the mean absolute error of the start frame, over the starts.
+    model = Emulator.load(folder / "model.safetensors")
+    reference = DensityTrajectory.open(folder / "reference.eldyn")
+    fields = [model.normalisation.normalise(reference[i])[0] for i in range(30)]
+    for lead, crps in zip(one["lead"], one["baselines"]["persistence"]["crps"], strict=True):
+        steps = round(lead / 4.0)
+        expected = [np.abs(fields[i + steps] - fields[i]).mean() for i in one["start_frames"]]
+        assert crps == pytest.approx(np.mean(expected), rel=1e-4)
+    assert one["baselines"]["persistence"]["ratio"] is None
+    np.testing.assert_allclose(one["ratio"], np.divide(one["spread"], one["skill"]))
+    assert "CRPS, latent autoregression" in text
