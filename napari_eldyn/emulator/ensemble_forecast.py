@@ -320,7 +320,7 @@ class _Pool:
         chosen = np.unique(np.linspace(0, n - 1, min(n, _POOL)).round().astype(int))
         model.check_grid(source)
         self._times = source.times[chosen]
-        self._fields = np.stack([_normalised(model, source, int(i)) for i in chosen])
+        self._fields: Fields = np.stack([_normalised(model, source, int(i)) for i in chosen])
 
     def unrelated(self, time: float | None) -> Fields:
         """All frames, or if a time is given those at least 200 fs away, or the farthest few."""
@@ -330,13 +330,14 @@ class _Pool:
         far = away >= BLOCK_FS
         if far.sum() < 4:
             far = away >= np.sort(away)[-min(4, len(away))]
-        return self._fields[far]
+        fields: Fields = self._fields[far]
+        return fields
 
 
 def _scattered(fields: Fields, members: int, rng: np.random.Generator) -> Fields:
     """Draw frames, each moved by a random shift: an exact symmetry of a fluid's statistics."""
     chosen = rng.choice(len(fields), members, replace=len(fields) < members)
-    return np.stack([shift(fields[i], rng.integers(fields.shape[1:])) for i in chosen])
+    return np.stack([shift(fields[i], rng.integers(fields.shape[1:]).tolist()) for i in chosen])
 
 
 def _forecast(

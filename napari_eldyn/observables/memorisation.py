@@ -324,8 +324,8 @@ def _normalised(
 
 
 def _spectrum(values: Fields) -> Spectra:
-    spectrum: Spectra = scipy.fft.rfftn(values.astype(np.float32, copy=False), workers=1)
-    return spectrum
+    # scipy keeps single precision, which its annotations do not know.
+    return np.asarray(scipy.fft.rfftn(values, workers=1), dtype=np.complex64)
 
 
 def _search(
