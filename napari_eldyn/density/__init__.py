@@ -12,6 +12,7 @@ from napari_eldyn.density.trajectory import (
 )
 from napari_eldyn.density.transforms import (
     LogNormalisation,
+    NormalisationFit,
     NormalisationReport,
     backward_rate,
     central_rate,
@@ -23,6 +24,7 @@ __all__ = [
     "DensityTrajectory",
     "FrameSource",
     "LogNormalisation",
+    "NormalisationFit",
     "NormalisationReport",
     "PeriodicGrid",
     "StoreWriter",

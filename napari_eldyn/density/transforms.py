@@ -6,6 +6,7 @@ The paper's equation S6: ρ̃ = (ln ρ − μ)/σ, so ρ = exp(σρ̃ + μ) is p
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from napari_eldyn.exceptions import EldynError
 
 __all__ = [
     "LogNormalisation",
+    "NormalisationFit",
     "NormalisationReport",
     "backward_rate",
     "central_rate",
@@ -94,6 +96,111 @@ class NormalisationReport(StrictModel):
     n_clipped: int
 
 
+class NormalisationFit:
+    """Sums over frames from which a normalisation follows; frames are added one after the other.
+
+    Parameters
+    ----------
+    floor : float
+        Least density whose logarithm is taken [electrons/Å³].
+    """
+
+    def __init__(self, floor: float = FLOOR) -> None:
+        self._floor = floor
+        # Powers of ln ρ about the first frame's mean: no cancellation, one pass.
+        self._origin: float | None = None
+        self._sums = np.zeros(4)
+        self._limits = (np.inf, -np.inf)
+        self._n_frames = self._n_values = self._n_clipped = 0
+        self._rate_sum = self._rate_square = 0.0
+        self._n_rates = 0
+        self._recent: list[npt.NDArray[np.float64]] = []
+
+    def add(self, density: npt.NDArray[Any], timestep: float | None) -> int:
+        """Add the next frame of a trajectory; return how many of its values were clipped.
+
+        Parameters
+        ----------
+        density : ndarray, shape (nx, ny, nz)
+            [electrons/Å³].
+        timestep : float, optional
+            Time to the frame added before it [fs]; None where rates are not to be fitted.
+
+        Raises
+        ------
+        EldynError
+            If the frame holds NaN.
+        """
+        logarithm, n_clipped = _logarithm(density, self._floor)
+        if self._origin is None:
+            self._origin = float(logarithm.mean())
+        deviation = logarithm - self._origin
+        power = np.ones_like(deviation)
+        for order in range(4):
+            power *= deviation
+            self._sums[order] += power.sum()
+        self._n_frames += 1
+        self._n_values += density.size
+        self._n_clipped += n_clipped
+        least, greatest = self._limits
+        self._limits = min(least, float(density.min())), max(greatest, float(density.max()))
+        self._recent = [*self._recent[-2:], logarithm]
+        if len(self._recent) == 3 and timestep is not None:
+            rate = central_rate(self._recent[0], self._recent[2], timestep)
+            self._rate_sum += float(rate.sum())
+            self._rate_square += float(np.vdot(rate, rate))
+            self._n_rates += rate.size
+        return n_clipped
+
+    def end_trajectory(self) -> None:
+        """Start another trajectory: no rate is taken from the frames before to those after."""
+        self._recent = []
+
+    def result(self, path: Path | None = None) -> tuple[LogNormalisation, NormalisationReport]:
+        """Return the normalisation of all frames added, as :func:`fit_normalisation` does.
+
+        Parameters
+        ----------
+        path : Path, optional
+            Named in errors.
+
+        Raises
+        ------
+        EldynError
+            If there are no frames, or all values are the same.
+        """
+        if self._origin is None:
+            raise EldynError("there are no frames to fit", path=path)
+        first, second, third, fourth = self._sums / self._n_values
+        variance = second - first**2
+        if not variance > 0.0:
+            raise EldynError("all densities are the same, so they have no spread", path=path)
+        std = float(np.sqrt(variance))
+        third_central = third - 3.0 * first * second + 2.0 * first**3
+        fourth_central = fourth - 4.0 * first * third + 6.0 * first**2 * second - 3.0 * first**4
+        rate_std = None
+        if self._n_rates:
+            spread = self._rate_square / self._n_rates - (self._rate_sum / self._n_rates) ** 2
+            # ∂ρ̃/∂τ is ∂(ln ρ)/∂τ over std. A field that stands still has no scale of its rate.
+            rate_std = float(np.sqrt(spread)) / std if spread > 0.0 else None
+        normalisation = LogNormalisation(
+            mean=self._origin + float(first),
+            std=std,
+            rate_std=rate_std,
+            floor=self._floor,
+            n_frames=self._n_frames,
+        )
+        report = NormalisationReport(
+            skew=float(third_central / std**3),
+            excess_kurtosis=float(fourth_central / std**4 - 3.0),
+            minimum=self._limits[0],
+            maximum=self._limits[1],
+            n_values=self._n_values,
+            n_clipped=self._n_clipped,
+        )
+        return normalisation, report
+
+
 def fit_normalisation(
     trajectory: DensityTrajectory,
     progress: Callable[[int, int], None] | None = None,
@@ -126,63 +233,15 @@ def fit_normalisation(
         are the same.
     """
     n = len(trajectory)
-    if n == 0:
-        raise EldynError("there are no frames to fit", path=trajectory.path)
     timestep = trajectory.timestep if n > 2 else None
-    # Powers of ln ρ about the first frame's mean: no cancellation, one pass.
-    sums = np.zeros(4)
-    origin: float | None = None
-    n_values = n_clipped = 0
-    minimum, maximum = np.inf, -np.inf
-    rate_sum = rate_square = 0.0
-    n_rates = 0
-    recent: list[npt.NDArray[np.float64]] = []
+    fit = NormalisationFit(floor)
     for index in range(n):
         density = trajectory[index]
         check_frame(density, trajectory.path, index)
-        logarithm, clipped = _logarithm(density, floor)
-        if origin is None:
-            origin = float(logarithm.mean())
-        deviation = logarithm - origin
-        power = np.ones_like(deviation)
-        for order in range(4):
-            power *= deviation
-            sums[order] += power.sum()
-        n_values += density.size
-        n_clipped += clipped
-        minimum, maximum = min(minimum, float(density.min())), max(maximum, float(density.max()))
-        recent = [*recent[-2:], logarithm]
-        if len(recent) == 3 and timestep is not None:
-            rate = central_rate(recent[0], recent[2], timestep)
-            rate_sum += float(rate.sum())
-            rate_square += float(np.vdot(rate, rate))
-            n_rates += rate.size
+        fit.add(density, timestep)
         if progress is not None:
             progress(index + 1, n)
-    first, second, third, fourth = sums / n_values
-    variance = second - first**2
-    if origin is None or not variance > 0.0:
-        raise EldynError("all densities are the same, so they have no spread", path=trajectory.path)
-    std = float(np.sqrt(variance))
-    third_central = third - 3.0 * first * second + 2.0 * first**3
-    fourth_central = fourth - 4.0 * first * third + 6.0 * first**2 * second - 3.0 * first**4
-    rate_std = None
-    if n_rates:
-        spread = rate_square / n_rates - (rate_sum / n_rates) ** 2
-        # ∂ρ̃/∂τ is ∂(ln ρ)/∂τ over std. A field that stands still has no scale of its rate.
-        rate_std = float(np.sqrt(spread)) / std if spread > 0.0 else None
-    normalisation = LogNormalisation(
-        mean=origin + float(first), std=std, rate_std=rate_std, floor=floor, n_frames=n
-    )
-    report = NormalisationReport(
-        skew=float(third_central / std**3),
-        excess_kurtosis=float(fourth_central / std**4 - 3.0),
-        minimum=minimum,
-        maximum=maximum,
-        n_values=n_values,
-        n_clipped=n_clipped,
-    )
-    return normalisation, report
+    return fit.result(trajectory.path)
 
 
 def central_rate(

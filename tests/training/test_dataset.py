@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from eldyn_training.dataset import load_dataset, reverse, transitions
+from eldyn_training.data import load_dataset, reverse, transitions
 from eldyn_training.recipe import DataRecipe
 from liquid import gaussian_liquid
 
@@ -14,7 +14,7 @@ from napari_eldyn.exceptions import EldynError
 
 
 def test_states_are_normalised_density_and_central_rate(trajectory: DensityTrajectory) -> None:
-    dataset = load_dataset(DataRecipe(frames="2:12"), trajectory)
+    dataset = load_dataset(DataRecipe(frames="2:12"), [trajectory])
     chosen = np.array([np.log(trajectory[i].astype(np.float64)) for i in range(2, 12)])
     normalised = (chosen - chosen.mean()) / chosen.std()
     rate = (normalised[2:] - normalised[:-2]) / (2 * trajectory.timestep)
@@ -24,7 +24,7 @@ def test_states_are_normalised_density_and_central_rate(trajectory: DensityTraje
     np.testing.assert_array_equal(states[2, 0], states[1, 0])
     np.testing.assert_array_equal(states[2, 1], -states[1, 1])
     assert dataset.normalisation.mean == pytest.approx(chosen.mean(), abs=1e-5)
-    assert dataset.frames == (2, 12, 1)
+    assert dataset.sources[0].frames == (2, 12, 1)
     assert dataset.timestep == trajectory.timestep
     assert states[:, 1].std() > 0.1
 
@@ -46,23 +46,23 @@ def test_plain_transitions_run_forward_only() -> None:
 
 
 def test_stride_multiplies_the_time_step(trajectory: DensityTrajectory) -> None:
-    assert load_dataset(DataRecipe(stride=3), trajectory).timestep == 3 * trajectory.timestep
-    every_second = load_dataset(DataRecipe(frames="::2"), trajectory)
+    assert load_dataset(DataRecipe(stride=3), [trajectory]).timestep == 3 * trajectory.timestep
+    every_second = load_dataset(DataRecipe(frames="::2"), [trajectory])
     assert every_second.frame_time == 2 * trajectory.timestep
 
 
 def test_data_are_resampled_to_the_recipe_grid(trajectory: DensityTrajectory) -> None:
-    dataset = load_dataset(DataRecipe(grid=(12, 12, 8)), trajectory)
+    dataset = load_dataset(DataRecipe(grid=(12, 12, 8)), [trajectory])
     assert dataset.grid.shape == (12, 12, 8)
     expected, _ = dataset.normalisation.normalise(resample(trajectory[3], (12, 12, 8)))
     np.testing.assert_array_equal(dataset.density[3].numpy(), expected)
 
 
 def test_the_fingerprint_tells_data_apart(trajectory: DensityTrajectory) -> None:
-    first = load_dataset(DataRecipe(), trajectory).fingerprint
-    assert load_dataset(DataRecipe(), gaussian_liquid(14)).fingerprint == first
-    assert load_dataset(DataRecipe(), gaussian_liquid(14, seed=1)).fingerprint != first
-    assert load_dataset(DataRecipe(), gaussian_liquid(14, time_step=2.0)).fingerprint != first
+    first = load_dataset(DataRecipe(), [trajectory]).fingerprint
+    assert load_dataset(DataRecipe(), [gaussian_liquid(14)]).fingerprint == first
+    assert load_dataset(DataRecipe(), [gaussian_liquid(14, seed=1)]).fingerprint != first
+    assert load_dataset(DataRecipe(), [gaussian_liquid(14, time_step=2.0)]).fingerprint != first
 
 
 def from_values(values: np.ndarray) -> DensityTrajectory:
@@ -72,28 +72,28 @@ def from_values(values: np.ndarray) -> DensityTrajectory:
 
 def test_too_few_frames_for_the_stride(trajectory: DensityTrajectory) -> None:
     with pytest.raises(EldynError, match=r"select 6 of 14 frames.*stride 5.*at least 8"):
-        load_dataset(DataRecipe(frames=":6", stride=5), trajectory)
+        load_dataset(DataRecipe(frames=":6", stride=5), [trajectory])
 
 
 def test_a_frame_with_nan_is_named() -> None:
     values = np.random.default_rng(0).uniform(0.1, 1.0, (8, 4, 4, 4)).astype(np.float32)
     values[5, 0, 1, 2] = np.nan
     with pytest.raises(EldynError, match="frame 5 has 1 values"):
-        load_dataset(DataRecipe(), from_values(values))
+        load_dataset(DataRecipe(), [from_values(values)])
 
 
 def test_few_non_positive_values_are_counted_and_many_are_refused() -> None:
     values = np.random.default_rng(0).uniform(0.1, 1.0, (8, 16, 16, 16)).astype(np.float32)
     values[2, 0, 0, :3] = -0.5
-    dataset = load_dataset(DataRecipe(), from_values(values))
+    dataset = load_dataset(DataRecipe(), [from_values(values)])
     assert dataset.report.n_clipped == 3
     assert dataset.report.minimum == -0.5
     values[2] = -0.5
     with pytest.raises(EldynError, match="4096 of 32768 density values are not positive"):
-        load_dataset(DataRecipe(), from_values(values))
+        load_dataset(DataRecipe(), [from_values(values)])
 
 
 def test_densities_that_stand_still_are_refused() -> None:
     frame = np.random.default_rng(0).uniform(0.1, 1.0, (1, 4, 4, 4)).astype(np.float32)
     with pytest.raises(EldynError, match="does not change with time"):
-        load_dataset(DataRecipe(), from_values(np.repeat(frame, 6, axis=0)))
+        load_dataset(DataRecipe(), [from_values(np.repeat(frame, 6, axis=0))])

@@ -26,7 +26,7 @@ def run(
     recipe: Recipe, trajectory: DensityTrajectory, out: Path, minutes: float = 60.0
 ) -> FitResult:
     return fit(
-        recipe, trajectory, out, device="cpu", checkpoint_minutes=minutes, show_progress=False
+        recipe, [trajectory], out, device="cpu", checkpoint_minutes=minutes, show_progress=False
     )
 
 
@@ -79,10 +79,10 @@ def test_the_model_file_is_ready_for_rollouts(
     rollout.advance(2)
     assert np.isfinite(rollout[1]).all()
     # The latents the denoiser was refined on have zero mean and unit variance.
-    from eldyn_training.dataset import load_dataset
+    from eldyn_training.data import load_dataset
 
-    dataset = load_dataset(recipe.data, trajectory)
-    latents = model.encode_states(dataset.batch(dataset.states).numpy())
+    dataset = load_dataset(recipe.data, [trajectory])
+    latents = model.encode_states(dataset.batch(dataset.training.states).numpy())
     np.testing.assert_allclose(latents.mean(axis=0), 0.0, atol=1e-3)
     np.testing.assert_allclose(latents.std(axis=0, ddof=1), 1.0, atol=1e-3)
 
@@ -235,10 +235,10 @@ def test_a_damaged_checkpoint_is_named(
 def test_two_processes_do_not_share_a_directory(
     recipe: Recipe, trajectory: DensityTrajectory, tmp_path: Path
 ) -> None:
-    from eldyn_training.dataset import load_dataset
+    from eldyn_training.data import load_dataset
     from eldyn_training.runs import RunDirectory
 
-    dataset = load_dataset(recipe.data, trajectory)
+    dataset = load_dataset(recipe.data, [trajectory])
     holder = RunDirectory.claim(tmp_path / "run", recipe, dataset)
     try:
         with pytest.raises(EldynError, match="another program"):
@@ -261,7 +261,7 @@ def test_a_missing_device_is_an_error(
     recipe: Recipe, trajectory: DensityTrajectory, tmp_path: Path
 ) -> None:
     with pytest.raises(EldynError, match="not available"):
-        fit(recipe, trajectory, tmp_path / "run", device="cuda:77", show_progress=False)
+        fit(recipe, [trajectory], tmp_path / "run", device="cuda:77", show_progress=False)
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(

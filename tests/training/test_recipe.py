@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from eldyn_training.recipe import load_recipe, shipped_recipes
+from eldyn_training.recipe import load_recipe
+from eldyn_training.recipe_files import shipped_recipes
 
 from napari_eldyn.exceptions import EldynError
 

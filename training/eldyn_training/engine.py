@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from eldyn_training.dataset import Dataset, load_dataset
+from eldyn_training.data import (
+    Batch,
+    BatchLoader,
+    Part,
+    Storage,
+    Symmetries,
+    load_dataset,
+    random_source,
+)
 from eldyn_training.objective import denoising_loss, draw_noise, reconstruction_loss
 from eldyn_training.recipe import Recipe
 from eldyn_training.report import provenance, reconstruction_scores
@@ -60,10 +69,11 @@ class FitResult:
 
 def fit(
     recipe: Recipe,
-    trajectory: DensityTrajectory,
+    trajectories: Sequence[DensityTrajectory],
     out: str | Path,
     *,
     device: str = "auto",
+    storage: Storage = "auto",
     checkpoint_minutes: float = 5.0,
     show_progress: bool = True,
 ) -> FitResult:
@@ -75,12 +85,14 @@ def fit(
     ----------
     recipe : Recipe
         What to train and how.
-    trajectory : DensityTrajectory
-        Training data; the recipe chooses frames and grid.
+    trajectories : sequence of DensityTrajectory
+        Training data; the recipe chooses frames, grid and split.
     out : path-like
         Run directory: ``model.safetensors``, ``log.jsonl``, ``checkpoint.safetensors``.
     device : str
         ``auto``, ``cpu``, ``cuda``, …
+    storage : {"auto", "memory", "mapped"}
+        Where normalised frames are kept: in memory, or mapped from a file beside `out`.
     checkpoint_minutes : float
         Wall time between checkpoints.
     show_progress : bool
@@ -99,7 +111,16 @@ def fit(
             bar.total = total
             bar.update(done - bar.n)
 
-        dataset = load_dataset(recipe.data, trajectory, read)
+        dataset = load_dataset(
+            recipe.data,
+            trajectories,
+            read,
+            device=target,
+            storage=storage,
+            cache=Path(out).parent,
+        )
+    if show_progress:
+        tqdm.write(f"normalised frames: {dataset.storage}")
     if dataset.report.n_clipped and show_progress:
         tqdm.write(
             f"{dataset.report.n_clipped} of {dataset.report.n_values} values were not positive "
@@ -120,7 +141,7 @@ def fit(
                 averaged,
                 training.config,
                 dataset.normalisation,
-                provenance(training, trajectory, scores),
+                provenance(training, scores),
             )
         return FitResult(training.step, finished, received, run.model, scores)
     finally:
@@ -133,7 +154,18 @@ def _loop(
     """Train until done or stopped; return the number of the signal received, or 0."""
     recipe = training.recipe
     last_save = time.monotonic()
-    with catch_signals() as received:
+    loader = BatchLoader(
+        training.dataset,
+        Symmetries(
+            training.dataset.grid,
+            shifts=recipe.data.random_shifts,
+            point_group=recipe.data.random_point_group,
+            device=training.device,
+        ),
+        seed=recipe.training.seed,
+        batch_size=recipe.training.batch_size,
+    )
+    with catch_signals() as received, loader:
         for name, end in (("training", recipe.training.steps), ("refining", recipe.total_steps)):
             if training.step >= end or received:
                 continue
@@ -150,7 +182,11 @@ def _loop(
             with bar:
                 while training.step < end and not received:
                     started = time.monotonic()
-                    entry = _joint_step(training) if name == "training" else _refine(training)
+                    entry = (
+                        _joint_step(training, loader.batch(training.step))
+                        if name == "training"
+                        else _refine(training)
+                    )
                     training.step += 1
                     elapsed = time.monotonic() - started
                     training.seconds += elapsed
@@ -175,13 +211,12 @@ def _loop(
     return received[0] if received else 0
 
 
-def _joint_step(training: TrainingState) -> dict[str, float]:
+def _joint_step(training: TrainingState, batch: Batch) -> dict[str, float]:
     """One step on all networks; return losses for the log."""
     recipe, networks = training.recipe, training.networks
     rate = _learning_rate(recipe, training.step)
-    generator = _generator(recipe, training.step)
-    pairs = _draw_pairs(recipe, training.dataset, training.step)
-    current, following = (training.dataset.batch(pairs[:, k]).to(training.device) for k in (0, 1))
+    generator = random_source(recipe.training.seed, training.step)
+    current, following = batch.current, batch.following
     with torch.autocast(
         training.device.type,
         dtype=torch.bfloat16,
@@ -203,7 +238,7 @@ def _joint_step(training: TrainingState) -> dict[str, float]:
     with torch.no_grad():
         target = training.distribution.counts(current[:, 0])
     sjsd, jsd = training.distribution(generated[:, 0], target)
-    draws = draw_noise(recipe.objective, training.schedule, *z_0.shape, generator)
+    draws = draw_noise(recipe.objective, training.schedule, len(z_0), z_0.shape[1], generator)
     denoising, noise_error = denoising_loss(
         recipe.objective, networks.denoiser, training.schedule, z_0, z_next, draws
     )
@@ -230,15 +265,15 @@ def _joint_step(training: TrainingState) -> dict[str, float]:
 
 def _refine(training: TrainingState) -> dict[str, float]:
     """One step on the denoiser alone; return losses for the log."""
-    recipe, dataset = training.recipe, training.dataset
+    recipe, part = training.recipe, training.dataset.training
     assert training.latents is not None
     rate = _learning_rate(recipe, training.step)
-    generator = _generator(recipe, training.step)
-    chosen = torch.randint(len(dataset.pairs), (recipe.refinement.batch_size,), generator=generator)
-    pairs = dataset.pairs[chosen]
-    rows = _state_rows(dataset, pairs)
+    generator = random_source(recipe.training.seed, training.step)
+    chosen = torch.randint(len(part.pairs), (recipe.refinement.batch_size,), generator=generator)
+    pairs = part.pairs[chosen]
+    rows = _state_rows(part, pairs)
     current, following = (training.latents[rows[:, k]] for k in (0, 1))
-    draws = draw_noise(recipe.objective, training.schedule, *current.shape, generator)
+    draws = draw_noise(recipe.objective, training.schedule, len(current), current.shape[1], generator)
     denoising, noise_error = denoising_loss(
         recipe.objective,
         training.networks.denoiser,
@@ -293,24 +328,6 @@ def _sjsd_weight(recipe: Recipe, step: int) -> float:
     return recipe.objective.sjsd_weight * ramp
 
 
-def _generator(recipe: Recipe, step: int) -> torch.Generator:
-    """Return the source of randomness of one step."""
-    return torch.Generator().manual_seed((recipe.training.seed << 32) + step)
-
-
-def _draw_pairs(recipe: Recipe, dataset: Dataset, step: int) -> Tensor:
-    """Return the transitions of a step, (B, 2, 2); every epoch is a new permutation of all."""
-    total = len(dataset.pairs)
-    chosen: list[Tensor] = []
-    for place in range(step * recipe.training.batch_size, (step + 1) * recipe.training.batch_size):
-        epoch, index = divmod(place, total)
-        if index == 0 or not chosen:
-            # Numbers beyond all steps keep the epochs' randomness apart from the steps'.
-            order = torch.randperm(total, generator=_generator(recipe, 2**31 + epoch))
-        chosen.append(order[index])
-    return dataset.pairs[torch.stack(chosen)]
-
-
 def _track_latents(
     networks: EmulatorNetworks, latents: Tensor, momentum: float, first: bool
 ) -> None:
@@ -322,8 +339,8 @@ def _track_latents(
     networks.latent_std.copy_(variance.sqrt().clamp_min(1e-6))
 
 
-def _state_rows(dataset: Dataset, states: Tensor) -> Tensor:
-    """Return where states (..., 2) stand in `dataset.states`, (...)."""
+def _state_rows(part: Part, states: Tensor) -> Tensor:
+    """Return where states (..., 2) stand in `part.states`, (...)."""
     # Sorted by frame, then sign, so frame·4 + sign increases.
-    keys = dataset.states[:, 0] * 4 + dataset.states[:, 1]
+    keys = part.states[:, 0] * 4 + part.states[:, 1]
     return torch.searchsorted(keys, states[..., 0] * 4 + states[..., 1])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
-from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from eldyn_training.recipe_files import read_recipe
 from napari_eldyn.config import StrictModel, parse_config
 from napari_eldyn.emulator.config import (
     AutoencoderConfig,
@@ -16,7 +15,6 @@ from napari_eldyn.emulator.config import (
     PositiveInt,
     ScheduleConfig,
 )
-from napari_eldyn.exceptions import EldynError
 
 __all__ = [
     "DataRecipe",
@@ -28,7 +26,6 @@ __all__ = [
     "ValidationRecipe",
     "load_recipe",
     "parse_frames",
-    "shipped_recipes",
 ]
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -53,6 +50,22 @@ class DataRecipe(StrictModel):
     """Where a trajectory ends, continue into its time reverse, so that every state has a
     successor. Reversing all velocities keeps the equilibrium distribution (as in generalised
     hybrid Monte Carlo), but the reversal itself is no physical event. Needs time_reversal."""
+    random_shifts: bool = False
+    """Move every transition by a random number of grid points along each axis, anew each time it
+    is used: an exact symmetry."""
+    random_point_group: bool = False
+    """Rotate or reflect every transition by a random operation of the cell's point group (48 for
+    a cube), anew each time it is used. An exact symmetry of liquids; a crystal's density only has
+    its own."""
+    validation_trajectories: Annotated[int, Field(ge=0)] | tuple[str, ...] = 0
+    """Trajectories held back for validation: the last so many, or those of these names."""
+    validation_frames: Annotated[int, Field(ge=0)] = 0
+    """Frames held back for validation at the end of every trajectory."""
+    validation_fraction: Fraction = 0.0
+    """The same as a fraction of the trajectory's chosen frames."""
+    validation_gap: PositiveInt | None = None
+    """Frames left unused between training and validation frames of a trajectory; without it
+    stride + 2, the least that is allowed, so that no two transitions share a frame."""
 
     @field_validator("frames")
     @classmethod
@@ -64,6 +77,22 @@ class DataRecipe(StrictModel):
     def _reflection_needs_reversal(self) -> Self:
         if self.reflect_ends and not self.time_reversal:
             raise ValueError("reflect_ends needs time_reversal = true")
+        return self
+
+    @model_validator(mode="after")
+    def _validation_is_split_off_in_one_way(self) -> Self:
+        ways = [
+            name
+            for name in ("validation_trajectories", "validation_frames", "validation_fraction")
+            if getattr(self, name)
+        ]
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} exclude each other: set one of them")
+        if self.validation_gap is not None and self.validation_gap < self.stride + 2:
+            raise ValueError(
+                f"validation_gap = {self.validation_gap} must be at least stride + 2 = "
+                f"{self.stride + 2}"
+            )
         return self
 
 
@@ -230,14 +259,6 @@ class Recipe(StrictModel):
         return self.training.steps + self.refinement.steps
 
 
-def shipped_recipes() -> dict[str, Path]:
-    """Return the recipes that come with the package, by name."""
-    inside = Path(str(files("eldyn_training"))) / "recipes"
-    beside = Path(str(files("eldyn_training"))).parent / "recipes"  # in a checkout
-    directory = inside if inside.is_dir() else beside
-    return {path.stem: path for path in sorted(directory.glob("*.toml"))}
-
-
 def load_recipe(name: str | Path) -> Recipe:
     """Read a recipe.
 
@@ -254,51 +275,8 @@ def load_recipe(name: str | Path) -> Recipe:
         If there is no such recipe, the file is not TOML, it extends itself, or a key is unknown
         or of a wrong type.
     """
-    path = _find(Path(name))
-    return parse_config(Recipe, _values(path, ()), path=path)
-
-
-def _find(path: Path, beside: Path | None = None) -> Path:
-    """Return the file of a recipe given by path or by the name of a shipped one."""
-    if beside is not None and (beside / path).is_file():
-        return beside / path
-    if path.is_file():
-        return path
-    shipped = shipped_recipes()
-    if str(path) not in shipped:
-        raise EldynError(
-            "no such recipe file",
-            path=path,
-            remedy=f"Give a TOML file, or one of {', '.join(shipped)}.",
-        )
-    return shipped[str(path)]
-
-
-def _values(path: Path, extended_by: tuple[Path, ...]) -> dict[str, Any]:
-    """Read a recipe file and all it extends."""
-    if path.resolve() in extended_by:
-        raise EldynError("this recipe extends itself", path=path)
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise EldynError(f"not a TOML file ({error})", path=path) from error
-    base = values.pop("extends", None)
-    if base is None:
-        return values
-    if not isinstance(base, str):
-        raise EldynError(f"extends = {base!r} is not the name of a recipe", path=path)
-    found = _find(Path(base), beside=path.parent)
-    return _merged(_values(found, (*extended_by, path.resolve())), values)
-
-
-def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Return two nested mappings as one; where both have a value, the second's counts."""
-    result = dict(below)
-    for key, value in above.items():
-        inner = result.get(key)
-        both = isinstance(inner, dict) and isinstance(value, dict)
-        result[key] = _merged(inner, value) if both else value
-    return result
+    values, path = read_recipe(name)
+    return parse_config(Recipe, values, path=path)
 
 
 def parse_frames(text: str) -> slice:

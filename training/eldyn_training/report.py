@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 import napari_eldyn
+from eldyn_training.data import Source
 from eldyn_training.objective import reconstruction_loss
 from eldyn_training.state import ENCODE_BATCH, TrainingState
-from napari_eldyn.density import DensityTrajectory
 from napari_eldyn.emulator.device import describe_device
 from napari_eldyn.emulator.networks import EmulatorNetworks
 
@@ -21,7 +21,7 @@ __all__ = ["provenance", "reconstruction_scores"]
 @torch.no_grad()
 def reconstruction_scores(training: TrainingState, networks: EmulatorNetworks) -> dict[str, float]:
     """Score the reconstruction of the training states, at most 512 of them, in float32."""
-    states = training.dataset.states
+    states = training.dataset.training.states
     states = states[torch.linspace(0, len(states) - 1, min(len(states), 512)).round().long()]
     totals: dict[str, float] = {"mse_density": 0.0, "mse_rate": 0.0, "sjsd": 0.0, "jsd": 0.0}
     for part in torch.split(states, ENCODE_BATCH):
@@ -37,11 +37,9 @@ def reconstruction_scores(training: TrainingState, networks: EmulatorNetworks) -
     return totals
 
 
-def provenance(
-    training: TrainingState, trajectory: DensityTrajectory, scores: Mapping[str, float]
-) -> dict[str, Any]:
+def provenance(training: TrainingState, scores: Mapping[str, float]) -> dict[str, Any]:
     """Describe data, recipe, versions and scores as JSON values for the model file."""
-    first, end, step = training.dataset.frames
+    sources = [_describe(source) for source in training.dataset.sources]
     return {
         "made_by": "eldyn-train fit",
         "versions": {
@@ -51,12 +49,9 @@ def provenance(
         },
         "recipe": training.recipe.model_dump(mode="json"),
         "data": {
-            "name": trajectory.name,
+            **(sources[0] if len(sources) == 1 else {"trajectories": sources}),
             "sha256": training.dataset.fingerprint,
-            "kind": trajectory.kind,
-            "frames": f"{first}:{end}:{step}",
-            "times_fs": [float(trajectory.times[i]) for i in (first, end - 1)],
-            "provenance": dict(trajectory.provenance),
+            "kind": training.dataset.kind,
             "normalisation": training.dataset.report.model_dump(),
         },
         "training": {
@@ -65,4 +60,17 @@ def provenance(
             "device": describe_device(training.device),
         },
         "scores_on_training_states": dict(scores),
+    }
+
+
+def _describe(source: Source) -> dict[str, Any]:
+    first, end, step = source.frames
+    return {
+        "name": source.name,
+        "sha256": source.sha256,
+        "frames": f"{first}:{end}:{step}",
+        "times_fs": list(source.times),
+        "training_frames": len(source.training),
+        "validation_frames": len(source.validation),
+        "provenance": dict(source.provenance),
     }

@@ -13,8 +13,9 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from eldyn_training.dataset import Dataset
+from eldyn_training.data import Dataset
 from eldyn_training.recipe import Recipe
+from eldyn_training.recipe_files import differences
 from napari_eldyn.density.files import acquire, partial_path, writing
 from napari_eldyn.exceptions import EldynError
 
@@ -134,7 +135,7 @@ def _check_identity(path: Path, identity: Mapping[str, Any]) -> None:
         recipe, data = dict(found["recipe"]), found["data_sha256"]
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise EldynError(f"the run's description is damaged ({error})", path=file) from error
-    differing = _differences(recipe, identity["recipe"])
+    differing = differences(recipe, identity["recipe"])
     if differing:
         raise EldynError(
             f"the directory holds a run of another recipe; it differs in {', '.join(differing)}",
@@ -147,18 +148,6 @@ def _check_identity(path: Path, identity: Mapping[str, Any]) -> None:
             path=path,
             remedy="Choose another directory, or give the data that run was started with.",
         )
-
-
-def _differences(left: Any, right: Any, key: str = "") -> list[str]:
-    if isinstance(left, dict) and isinstance(right, dict):
-        return [
-            difference
-            for name in sorted(left.keys() | right.keys())
-            for difference in _differences(
-                left.get(name), right.get(name), f"{key}.{name}" if key else name
-            )
-        ]
-    return [] if left == right else [key]
 
 
 def _write_whole(path: Path, content: bytes) -> None:

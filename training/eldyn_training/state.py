@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from eldyn_training.dataset import Dataset
+from eldyn_training.data import Dataset
 from eldyn_training.objective import DistributionLoss
 from eldyn_training.recipe import Recipe
 from eldyn_training.runs import RunDirectory
@@ -56,9 +56,7 @@ def start(recipe: Recipe, dataset: Dataset, device: torch.device) -> TrainingSta
         average=_averaged(recipe, networks),
         optimiser=_optimiser(recipe, networks),
         schedule=linear_schedule(config.schedule),
-        distribution=DistributionLoss.over_range(
-            recipe.objective, float(dataset.density.min()), float(dataset.density.max())
-        ),
+        distribution=DistributionLoss.over_range(recipe.objective, *dataset.limits),
     )
 
 
@@ -119,7 +117,7 @@ def _encode(networks: EmulatorNetworks, training: TrainingState, *, raw: bool) -
     return torch.cat(
         [
             encode(training.dataset.batch(states).to(training.device))
-            for states in torch.split(training.dataset.states, ENCODE_BATCH)
+            for states in torch.split(training.dataset.training.states, ENCODE_BATCH)
         ]
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,12 +16,24 @@ __all__ = ["fit"]
 @app.command()
 def fit(
     recipe: Annotated[str, typer.Argument(help="A TOML file, or the name of a shipped recipe.")],
-    data: Annotated[Path, typer.Option(help="Density trajectory to learn from, any format.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            help="Density trajectory to learn from, any format, or the directory of a campaign; "
+            "may be given several times."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Run directory; an existing run is resumed.")],
     frames: Annotated[
         str | None, typer.Option(help="Training frames A:B[:S] instead of the recipe's.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    storage: Annotated[
+        Literal["auto", "memory", "mapped"],
+        typer.Option(
+            help="Where normalised frames are kept: memory, mapped (a file beside OUT), or auto."
+        ),
+    ] = "auto",
     checkpoint_minutes: Annotated[
         float, typer.Option(min=0.0, help="Wall time between checkpoints, in minutes.")
     ] = 5.0,
@@ -31,10 +43,10 @@ def fit(
     Ctrl-C or SIGTERM saves a checkpoint and stops; the same command goes on from there. Losses
     of every step are in OUT/log.jsonl, one JSON object per line.
     """
+    from eldyn_training.data import open_data
     from eldyn_training.engine import fit as run_fit
     from eldyn_training.recipe import Recipe, load_recipe
     from napari_eldyn.config import parse_config
-    from napari_eldyn.density import DensityTrajectory
 
     chosen = load_recipe(recipe)
     if frames is not None:
@@ -43,9 +55,10 @@ def fit(
         chosen = parse_config(Recipe, values)
     result = run_fit(
         chosen,
-        DensityTrajectory.open(data),
+        open_data(data, lambda line: print(line, file=sys.stderr)),
         out,
         device=device,
+        storage=storage,
         checkpoint_minutes=checkpoint_minutes,
     )
     if not result.finished:
