@@ -35,6 +35,9 @@ Progress = Callable[[int, int], None]
 # Points along the shortest axis of the grid on which copies are ranked: on 12³ points in the
 # 8.66 Å cell of liquid lithium, modes up to 4.3/Å with 99.5 % of the variance of ρ̃.
 _COARSE = 12
+# Time between the frames of a pair that tells whether training is walked through: enough for the
+# density to change clearly, and less than its correlation time.
+_PAIR_FS = 20.0
 # Best pairs of frame and operation whose distance is then found on the full grid.
 _CANDIDATES = 8
 
@@ -108,12 +111,13 @@ class NearestFrames:
         Its index in the training trajectory.
     followed : float or None
         Time order: share of pairs of frames a time `pair_interval` apart whose nearest training
-        frames are the same time apart, in the same orientation: near 1 for replay. None where no
-        interval fits both trajectories.
+        frames are as far apart, to a quarter, forwards or backwards (time reversal is a symmetry
+        too), in the same orientation: near 1 for replay. None where no interval fits both
+        trajectories.
     plain_followed : float or None
         The same for the nearest frames as they lie.
     pair_interval : float or None
-        fs; the shortest that both trajectories share.
+        fs; the shortest from 20 fs on that both trajectories share.
     """
 
     frames: IntArray
@@ -253,9 +257,11 @@ def nearest_training_frames(
     followed = plain_followed = None
     if len(pairs):
         first, second = pairs.T
-        ahead = number[second] - number[first] == advance
-        followed = float(np.mean(ahead & (operation[second] == operation[first])))
-        plain_followed = float(np.mean(plain_number[second] - plain_number[first] == advance))
+        walked = _as_far(number[second] - number[first], advance)
+        followed = float(np.mean(walked & (operation[second] == operation[first])))
+        plain_followed = float(
+            np.mean(_as_far(plain_number[second] - plain_number[first], advance))
+        )
     return NearestFrames(
         frames=chosen,
         distance=distance,
@@ -370,8 +376,14 @@ def _distance(first: Fields, second: Fields, scale: float) -> float:
     return float(np.sqrt(np.mean(difference * difference, dtype=np.float64))) / scale
 
 
+def _as_far(steps: IntArray, advance: int) -> NDArray[np.bool_]:
+    """Whether steps among training frames are as long as expected, to a quarter."""
+    near: NDArray[np.bool_] = np.abs(np.abs(steps) - advance) <= round(advance / 4)
+    return near
+
+
 def _pair_lags(trajectory: DensityTrajectory, training: TrainingFrames) -> tuple[int, int]:
-    """Frames of each that span one common, shortest time; zeros if nothing fits."""
+    """Frames of each that span one common time, 20 fs or little more; zeros if nothing fits."""
     if len(trajectory) < 2 or len(training) < 2:
         return 0, 0
     try:
@@ -384,8 +396,9 @@ def _pair_lags(trajectory: DensityTrajectory, training: TrainingFrames) -> tuple
     even = np.max(np.abs(steps - theirs)) <= 1e-3 * theirs
     if not even or ratio == 0 or abs(float(ratio) - ours / theirs) > 1e-3 * ours / theirs:
         return 0, 0
-    fits = ratio.denominator < len(trajectory) and ratio.numerator < len(training)
-    return (ratio.denominator, ratio.numerator) if fits else (0, 0)
+    repeats = max(1, int(np.ceil(_PAIR_FS / (ratio.denominator * ours) - 1e-6)))
+    lag, advance = repeats * ratio.denominator, repeats * ratio.numerator
+    return (lag, advance) if lag < len(trajectory) and advance < len(training) else (0, 0)
 
 
 def _choose(n: int, most: int, lag: int) -> tuple[IntArray, IntArray]:
@@ -395,5 +408,8 @@ def _choose(n: int, most: int, lag: int) -> tuple[IntArray, IntArray]:
         return chosen, np.empty((0, 2), dtype=np.int64)
     firsts = np.unique(np.linspace(0, n - 1 - lag, min(n - lag, most // 2)).round().astype(int))
     chosen = np.union1d(firsts, firsts + lag).astype(np.int64)
+    if len(chosen) < min(n, most):  # few pairs fit into a short trajectory
+        others = np.linspace(0, n - 1, most - len(chosen)).round().astype(np.int64)
+        chosen = np.union1d(chosen, others)
     pairs = np.searchsorted(chosen, np.stack([firsts, firsts + lag], axis=1))
     return chosen, pairs.astype(np.int64)

@@ -64,7 +64,7 @@ def test_a_shifted_and_turned_copy_has_distance_zero(grid):
 
 def test_distance_is_the_least_over_every_shift_and_operation():
     values = densities(SMALL.shape, 5, 2)
-    others = densities(SMALL.shape, 2, 3)
+    others = densities(SMALL.shape, 1, 3)
     training = training_frames(trajectory(SMALL, values), NORMALISATION)
     found = nearest_training_frames(trajectory(SMALL, others), training)
 
@@ -107,15 +107,19 @@ def test_replay_walks_the_training_path_and_shuffled_replay_does_not():
     training = training_frames(trajectory(CUBE, values), NORMALISATION)
     moved = apply_operation(shift(values, (3, 1, 7)), training.operations[11])
     replay = nearest_training_frames(trajectory(CUBE, moved[4:16]), training, max_frames=10)
-    assert (replay.followed, replay.pair_interval) == (1.0, 4.0)
+    assert (replay.followed, replay.pair_interval) == (1.0, 20.0)
     assert replay.plain_followed < 0.5
+    backwards = nearest_training_frames(trajectory(CUBE, moved[::-1]), training, max_frames=10)
+    assert backwards.followed == 1.0
     order = np.random.default_rng(0).permutation(20)
-    shuffled = nearest_training_frames(trajectory(CUBE, moved[order]), training, max_frames=10)
+    shuffled = nearest_training_frames(trajectory(CUBE, moved[order]), training, max_frames=16)
     assert shuffled.followed < 0.5
     np.testing.assert_allclose(shuffled.distance, 0, atol=1e-4)
-    # Every other training frame, passed at half speed.
-    slow = nearest_training_frames(trajectory(CUBE, values[::2], step=8.0), training, 10)
-    assert (slow.followed, slow.plain_followed, slow.pair_interval) == (1.0, 1.0, 8.0)
+    standing = nearest_training_frames(trajectory(CUBE, moved[[3] * 9]), training, max_frames=10)
+    assert standing.followed == 0
+    # Every other training frame.
+    sparse = nearest_training_frames(trajectory(CUBE, values[::2], step=8.0), training, 10)
+    assert (sparse.followed, sparse.plain_followed, sparse.pair_interval) == (1.0, 1.0, 24.0)
     strange = nearest_training_frames(trajectory(CUBE, values[:4], step=3.3331), training)
     assert (strange.followed, strange.pair_interval) == (None, None)
 
