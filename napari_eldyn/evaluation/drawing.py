@@ -17,6 +17,7 @@ from napari_eldyn.evaluation.motion import Dynamics, Motion
 from napari_eldyn.evaluation.stages import Stages
 from napari_eldyn.figures.ensemble_plot import EnsembleCurves, ensemble_figure
 from napari_eldyn.figures.forecast_plot import forecast_figure
+from napari_eldyn.figures.nearness_plot import nearness_figure
 from napari_eldyn.figures.paper import distribution_figure, structure_factor_figure
 from napari_eldyn.figures.scattering_plot import (
     Relaxation,
@@ -86,6 +87,7 @@ def draw_figures(evaluation: Evaluation, stages: Stages) -> dict[str, Drawn]:
         "relaxation": lambda: _relaxation(evaluation.motion),
         "spectrum": lambda: _spectrum(evaluation.motion),
         "ensemble": lambda: _ensemble(evaluation),
+        "memorisation": lambda: _memorisation(evaluation),
         "training_distribution": lambda: _training_distribution(evaluation),
         "training_curves": lambda: _training_curves(evaluation),
     }
@@ -313,6 +315,21 @@ def _ensemble(evaluation: Evaluation) -> Drawn | None:
         ),
         "Fair CRPS of forecast ensembles, and their spread over their skill, against lead time, "
         "beside forecasts without diffusion (those of the first model).",
+    )
+
+
+def _memorisation(evaluation: Evaluation) -> Drawn | None:
+    nearness = evaluation.nearness
+    if nearness is None or len(nearness.held_back) == 0:
+        return None
+    return Drawn(
+        nearness_figure(
+            nearness.held_back,
+            nearness.rollouts,
+            label=r"distance of $\tilde{\rho}$ to the nearest training frame (RMS units)",
+        ),
+        "How near frames come to the nearest training frame, over all shifts and symmetry "
+        "operations; 0 is a copy. Shaded: reference frames that were held back from training.",
     )
 
 

@@ -14,6 +14,7 @@ from napari_eldyn.evaluation.ensembles import EnsembleCache, judge_ensemble
 from napari_eldyn.evaluation.inputs import Candidate, Inputs
 from napari_eldyn.evaluation.models import assess_model
 from napari_eldyn.evaluation.motion import Motion, judge_motion
+from napari_eldyn.evaluation.nearness import Nearness, judge_nearness
 from napari_eldyn.evaluation.stages import Stages
 from napari_eldyn.evaluation.trained import TrainingData, measure_training
 from napari_eldyn.evaluation.warnings import warnings_of
@@ -63,6 +64,8 @@ class Evaluation:
         By name of the rollout.
     motion : Motion
         F(q,t) of the reference and of each rollout, as far as the data allow.
+    nearness : Nearness or None
+        Distances to training frames.
     training : TrainingData or None
         Distribution of the training frames.
     metrics : dict
@@ -73,6 +76,7 @@ class Evaluation:
     settings: StatisticsSettings
     judged: Mapping[str, Judged]
     motion: Motion
+    nearness: Nearness | None
     training: TrainingData | None
     metrics: dict[str, Any] = field(repr=False)
 
@@ -128,9 +132,11 @@ def evaluate(inputs: Inputs, stages: Stages | None = None) -> Evaluation:
         judged[candidate.name] = Judged(candidate, comparison, ensemble)
         rollouts[candidate.name] = section
     motion = judge_motion(inputs, stages)
+    nearness = None
     training = None
     if inputs.training is not None:
         training = measure_training(inputs.training, inputs.training_frames, stages)
+        nearness = judge_nearness(inputs, inputs.training, settings, stages)
     first = next(iter(judged.values())).comparison.metrics
     metrics: dict[str, Any] = {
         "format": "napari-eldyn metrics",
@@ -147,7 +153,7 @@ def evaluate(inputs: Inputs, stages: Stages | None = None) -> Evaluation:
         "levels": {name: first["levels"][name] for name in ("noise", "mean_field")},
         "rollouts": rollouts,
         "scattering": motion.metrics,
-        "memorisation": None,
+        "memorisation": None if nearness is None else nearness.metrics,
         "training": None if training is None else training.metrics,
         "runs": {
             name: {
@@ -163,7 +169,7 @@ def evaluate(inputs: Inputs, stages: Stages | None = None) -> Evaluation:
         },
     }
     metrics["warnings"] = warnings_of(inputs, metrics)
-    return Evaluation(inputs, settings, judged, motion, training, plain(metrics))
+    return Evaluation(inputs, settings, judged, motion, nearness, training, plain(metrics))
 
 
 def _without_stage(report: Callable[[int, int], None]) -> Callable[[str, int, int], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from napari_eldyn.evaluation.page import Section, Table, few, value
+from napari_eldyn.evaluation.page import Section, Table, few, share, value
 from napari_eldyn.evaluation.table import percent
 
 __all__ = [
@@ -148,6 +148,7 @@ def memorisation_section(metrics: Metrics) -> Section | None:
             name,
             *(value(side["quantiles"][q]) for q in ("minimum", "q05", "median", "q95")),
             value(side["ratio"]),
+            "–" if side["followed"] is None else share(side["followed"]),
             str(side["n_frames"]),
         ]
         for name, side in sides.items()
@@ -162,16 +163,19 @@ def memorisation_section(metrics: Metrics) -> Section | None:
             "Frames that were held back show how near a new configuration comes by chance. Much "
             "smaller distances mean replay: the model's statistics are then those of its training "
             "data, not its own.",
+            "'In training order': how often frames that follow each other are nearest to training "
+            "frames that do so, too.",
         ],
         [
             Table(
                 [
-                    "distance (RMS of ρ̃)",
+                    "distance (RMS units)",
                     "minimum",
                     "5 %",
                     "median",
                     "95 %",
                     "median / held back",
+                    "in training order",
                     "frames",
                 ],
                 rows,

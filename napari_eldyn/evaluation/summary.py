@@ -14,6 +14,8 @@ Metrics = Mapping[str, Any]
 
 # A rollout whose steps are outside this range of the reference's moves visibly too little or much.
 _STEPS = (0.67, 1.5)
+# Frames nearer to training than this share of the distance of held-back ones are replayed.
+_REPLAY = 0.75
 
 
 def summary_section(metrics: Metrics) -> Section:
@@ -74,6 +76,7 @@ def _remarks(name: str, rollout: Metrics, metrics: Metrics) -> list[str]:
         found.append(
             f"“{name}” moves too much: its steps are {value(step, 2)} times the reference's."
         )
+    found += _replay(name, metrics["memorisation"])
     found += _frozen_waves(name, metrics["scattering"])
     sjsd = rollout["distribution"]["sjsd"]
     for level, label in (
@@ -108,4 +111,17 @@ def _frozen_waves(name: str, scattering: Metrics) -> list[str]:
         f"Density waves do not die in “{name}”: in {len(living)} of {len(dying)} shells F(q,t) "
         f"stays above 1/e for {last:g} fs (at q = {value(reference['q'][i])}/Å the reference's "
         f"falls below in {value(reference['relaxation_time'][i], 2)} fs)."
+    ]
+
+
+def _replay(name: str, memorisation: Metrics | None) -> list[str]:
+    """Say if frames lie much nearer to training frames than held-back ones do."""
+    if memorisation is None or not memorisation["available"]:
+        return []
+    ratio = memorisation["rollouts"][name]["ratio"]
+    if ratio is None or ratio > _REPLAY:
+        return []
+    return [
+        f"The frames of “{name}” are close to training frames: their median distance is "
+        f"{value(ratio, 2)} times that of frames that were held back."
     ]

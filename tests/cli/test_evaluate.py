@@ -610,3 +610,41 @@ def test_ensembles_are_scored_beside_simple_forecasts(evaluated, folder):
     assert one["baselines"]["persistence"]["ratio"] is None
     np.testing.assert_allclose(one["ratio"], np.divide(one["spread"], one["skill"]))
     assert "CRPS, latent autoregression" in text
+
+
+def test_a_rollout_that_replays_training_frames_is_found_out(folder, tmp_path):
+    """Training frames moved and turned are copies all the same; held-back ones are not."""
+    training = DensityTrajectory.open(folder / "training.eldyn")
+    rng = np.random.default_rng(0)
+    frames = [
+        np.roll(np.rot90(training[i], k=1, axes=(0, 1)), rng.integers(8, size=3), axis=(0, 1, 2))
+        for i in range(5, 20)
+    ]
+    DensityTrajectory.from_array(
+        np.ascontiguousarray(frames), training.grid, 4.0 * np.arange(15), kind="pseudo"
+    ).save(tmp_path / "replay.eldyn")
+    metrics = judged(
+        folder,
+        *(tmp_path / "replay.eldyn", folder / "rollout.eldyn"),
+        training=folder / "training.eldyn",
+        training_frames=":20",
+    )
+    found = metrics["memorisation"]
+    replay = found["rollouts"]["replay"]
+    assert replay["quantiles"]["q95"] < 0.02
+    assert replay["ratio"] < 0.05
+    assert replay["followed"] == 1.0
+    assert replay["nearest_training_frame"] == [5 + i for i in replay["frames"]]
+    assert found["held_back"]["quantiles"]["minimum"] > 0.3
+    # Training ends at 76 fs, the reference begins at 100 fs: 19 frames are too near in time.
+    assert found["held_back"]["left_out"] == 19
+    assert found["rollouts"]["rollout"]["quantiles"]["minimum"] > 0.3
+
+
+def test_training_frames_of_another_grid_are_not_searched(folder, tmp_path):
+    training = DensityTrajectory.open(folder / "training.eldyn").resampled((10, 10, 10))
+    training.save(tmp_path / "finer.eldyn")
+    metrics = judged(folder, folder / "rollout.eldyn", training=tmp_path / "finer.eldyn")
+    assert metrics["memorisation"]["available"] is False
+    assert "another grid" in metrics["memorisation"]["reason"]
+    assert metrics["training"]["trajectory"]["grid"] == [10, 10, 10]
