@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -137,15 +137,23 @@ def _write(path: Path, shape: tuple[int, ...], read: ReadFrame) -> None:
                 fcntl.flock(file, fcntl.LOCK_EX)
             if _open(path, shape) is not None:
                 return  # another process wrote it meanwhile
-            file.truncate(0)
-            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for index in range(shape[0]):
-                # Written, not mapped: a full disk is then an error and no crash.
-                file.write(np.ascontiguousarray(read(index), dtype="<f4").tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-            partial.replace(path)
+            try:
+                _fill(file, shape, read)
+                partial.replace(path)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
+
+
+def _fill(file: IO[bytes], shape: tuple[int, ...], read: ReadFrame) -> None:
+    file.truncate(0)
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    for index in range(shape[0]):
+        # Written, not mapped: a full disk is then an error and no crash.
+        file.write(np.ascontiguousarray(read(index), dtype="<f4").tobytes())
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _available_memory() -> int:
