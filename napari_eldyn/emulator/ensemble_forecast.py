@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_eldyn.density import DensityTrajectory, check_frame, shift
 from napari_eldyn.emulator.autoregression import LatentAutoregression
 from napari_eldyn.emulator.emulator import Emulator
+from napari_eldyn.emulator.lead_scores import LeadScores, ScoreAccumulator
 from napari_eldyn.emulator.samplers import (
     check_sampler,
     default_evaluations,
@@ -18,7 +19,6 @@ from napari_eldyn.emulator.samplers import (
 )
 from napari_eldyn.emulator.start import start_state
 from napari_eldyn.exceptions import EldynError
-from napari_eldyn.observables.ensemble import fair_crps, spread_skill
 from napari_eldyn.observables.uncertainty import BLOCK_FS
 
 __all__ = ["EnsembleForecast", "LeadScores", "encode_trajectory", "ensemble_forecast"]
@@ -32,46 +32,6 @@ Progress = Callable[[int, int], None]
 _BATCH = 16
 # Unrelated frames held for climatology and the mean field.
 _POOL = 64
-
-
-@dataclass(frozen=True, eq=False)
-class LeadScores:
-    """Scores of one kind of forecast of the normalised density ρ̃ against lead time.
-
-    Parameters
-    ----------
-    crps_by_start : numpy.ndarray, shape (starts, leads)
-        Fair CRPS, mean over voxels; of a forecast without spread, its mean absolute error.
-    spread : numpy.ndarray, shape (leads,), or None
-        Root mean square over voxels and starts, corrected for the number of members; None for
-        a forecast without spread.
-    skill : numpy.ndarray, shape (leads,)
-        Root mean square error of the ensemble mean over voxels and starts.
-    """
-
-    crps_by_start: FloatArray = field(repr=False)
-    spread: FloatArray | None
-    skill: FloatArray
-
-    @property
-    def crps(self) -> FloatArray:
-        """Mean over starts, shape (leads,)."""
-        mean: FloatArray = self.crps_by_start.mean(axis=0)
-        return mean
-
-    @property
-    def crps_error(self) -> FloatArray | None:
-        """Standard error of `crps` from the scatter of starts; None for a single start."""
-        n = len(self.crps_by_start)
-        if n < 2:
-            return None
-        error: FloatArray = self.crps_by_start.std(axis=0, ddof=1) / np.sqrt(n)
-        return error
-
-    @property
-    def ratio(self) -> FloatArray | None:
-        """Spread over skill, shape (leads,): 1 is honest, below 1 overconfident."""
-        return None if self.spread is None else self.spread / self.skill
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,10 +151,10 @@ def ensemble_forecast(
         latents = encode_trajectory(model, training, lambda done, _: report(done))
         autoregression = LatentAutoregression.fit(latents)
     pool = _Pool(model, reference if training is None else training)
-    scores: dict[str, _Accumulator] = {}
+    scores: dict[str, ScoreAccumulator] = {}
 
     def score(name: str, fields: Fields, truth: Fields) -> None:
-        scores.setdefault(name, _Accumulator()).add(fields, truth)
+        scores.setdefault(name, ScoreAccumulator()).add(fields, truth)
 
     for number, frame in enumerate(start_frames.tolist()):
         start = start_state(reference, frame, model.normalisation)
@@ -290,26 +250,6 @@ def _plan(
     last = n - 1 - n_steps * stride
     frames = np.linspace(2, last, min(starts, last - 1)).round().astype(np.int64)
     return np.unique(frames), steps
-
-
-class _Accumulator:
-    """Scores of one kind of forecast, added start by start and lead by lead."""
-
-    def __init__(self) -> None:
-        self._rows: list[tuple[float, float, float]] = []
-
-    def add(self, fields: Fields, truth: Fields) -> None:
-        if len(fields) > 1:
-            both = spread_skill(fields, truth)
-            self._rows.append((fair_crps(fields, truth), both.spread**2, both.skill**2))
-            return
-        error = fields[0].astype(np.float64) - truth
-        self._rows.append((float(np.abs(error).mean()), np.nan, float(np.mean(error**2))))
-
-    def result(self, leads: int) -> LeadScores:
-        rows = np.array(self._rows).reshape(-1, leads, 3)
-        spread, skill = np.sqrt(rows[..., 1:].mean(axis=0)).T
-        return LeadScores(rows[..., 0], None if np.isnan(spread).any() else spread, skill)
 
 
 class _Pool:
