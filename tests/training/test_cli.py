@@ -49,7 +49,10 @@ def test_fit_writes_a_model(data: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert str(out / "model.safetensors") in result.stdout
     assert "mse_density" in result.stdout
-    assert Emulator.load(out / "model.safetensors").provenance["data"]["frames"] == "1:9:1"
+    assert (
+        Emulator.load(out / "model.safetensors").provenance["data"]["trajectories"][0]["frames"]
+        == "1:9:1"
+    )
 
 
 def test_help_explains_units_and_resuming() -> None:

@@ -69,7 +69,7 @@ def test_the_model_file_is_ready_for_rollouts(
     assert model.timestep == trajectory.timestep
     assert model.grid.matches(trajectory.grid)
     provenance = model.provenance
-    assert provenance["data"]["frames"] == "0:12:1"
+    assert provenance["data"]["trajectories"][0]["frames"] == "0:12:1"
     assert len(provenance["data"]["sha256"]) == 64
     assert Recipe.model_validate(provenance["recipe"]) == recipe
     assert provenance["training"]["steps"] == 11
@@ -239,7 +239,7 @@ def test_two_processes_do_not_share_a_directory(
     from eldyn_training.runs import RunDirectory
 
     dataset = load_dataset(recipe.data, [trajectory])
-    holder = RunDirectory.claim(tmp_path / "run", recipe, dataset)
+    holder = RunDirectory.claim(tmp_path / "run", recipe, dataset.fingerprint)
     try:
         with pytest.raises(EldynError, match="another program"):
             run(recipe, trajectory, tmp_path / "run")

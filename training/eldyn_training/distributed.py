@@ -100,7 +100,7 @@ class Processes:
         """Return a module whose gradients are averaged over processes as they come."""
         if self.count == 1:
             return module
-        return nn.parallel.DistributedDataParallel(module, broadcast_buffers=False)
+        return nn.parallel.DistributedDataParallel(module)
 
     def copy_first(self, module: nn.Module) -> None:
         """Give all processes the first one's weights and buffers."""

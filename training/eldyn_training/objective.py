@@ -18,6 +18,7 @@ from napari_eldyn.emulator.soft_histogram import kernel_counts
 __all__ = [
     "DistributionLoss",
     "NoiseDraws",
+    "TargetCounts",
     "denoising_loss",
     "draw_noise",
     "jensen_shannon",
@@ -111,6 +112,45 @@ class DistributionLoss:
         else:
             scale = -(1.0 - q) * torch.log1p(-q) + self.recipe.sjsd_epsilon
         return (terms / scale).sum(dim=1).mean(), terms.detach().sum(dim=1).mean()
+
+
+class TargetCounts:
+    """Kernel counts of the training frames, each taken when first needed and then kept.
+
+    One frame at a time and as it is stored, so that the numbers do not depend on the batch or on
+    the symmetry operation a frame was first met in.
+
+    Parameters
+    ----------
+    distribution : DistributionLoss
+        Bins and kernel.
+    density : Tensor or callable
+        ρ̃ of a frame, (nx, ny, nz), by its index.
+    n_frames : int
+        How many frames there are.
+    device : torch.device
+        Where counts are kept.
+    """
+
+    def __init__(
+        self,
+        distribution: DistributionLoss,
+        density: Callable[[int], Tensor],
+        n_frames: int,
+        device: torch.device,
+    ) -> None:
+        self._distribution, self._density = distribution, density
+        self._counts = torch.zeros((n_frames, len(distribution.centres)), device=device)
+        self._known = torch.zeros(n_frames, dtype=torch.bool)
+
+    @torch.no_grad()
+    def __call__(self, frames: Tensor) -> Tensor:
+        """Return the counts of frames (B,), (B, bins)."""
+        for frame in sorted(set(frames[~self._known[frames]].tolist())):
+            density = self._density(frame)[None].to(self._counts.device)
+            self._counts[frame] = self._distribution.counts(density)[0]
+            self._known[frame] = True
+        return self._counts[frames.to(self._counts.device)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,76 +1,114 @@
-"""What is said of a trained model: scores on its training states, and provenance."""
+"""What a model file says of itself: the model card's entries, as JSON values."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import torch
 
 import napari_eldyn
-from eldyn_training.data import Source
-from eldyn_training.objective import reconstruction_loss
-from eldyn_training.state import ENCODE_BATCH, TrainingState
+from eldyn_training.origin import AutoencoderOrigin
+from eldyn_training.state import TrainingState
 from napari_eldyn.emulator.device import describe_device
-from napari_eldyn.emulator.networks import EmulatorNetworks
 
-__all__ = ["provenance", "reconstruction_scores"]
+__all__ = ["losses", "provenance"]
 
+HISTORY = 30
+"""Points of a loss history in the card."""
+LAST = 50
+"""Steps over which the last training losses are averaged."""
 
-@torch.no_grad()
-def reconstruction_scores(training: TrainingState, networks: EmulatorNetworks) -> dict[str, float]:
-    """Score the reconstruction of the training states, at most 512 of them, in float32."""
-    states = training.dataset.training.states
-    states = states[torch.linspace(0, len(states) - 1, min(len(states), 512)).round().long()]
-    totals: dict[str, float] = {"mse_density": 0.0, "mse_rate": 0.0, "sjsd": 0.0, "jsd": 0.0}
-    for part in torch.split(states, ENCODE_BATCH):
-        batch = training.dataset.batch(part).to(training.device)
-        generated = networks.decode(networks.encode(batch))
-        density, rate = reconstruction_loss(generated, batch).tolist()
-        sjsd, jsd = training.distribution(
-            generated[:, 0], training.distribution.counts(batch[:, 0])
-        )
-        values = (density, rate, sjsd.item(), jsd.item())
-        for key, value in zip(totals, values, strict=True):
-            totals[key] += value * len(part) / len(states)
-    return totals
+_NO_LOSSES = ("step", "stage", "during", "best", "frames_per_s", "learning_rate", "gradient_norm")
 
 
-def provenance(training: TrainingState, scores: Mapping[str, float]) -> dict[str, Any]:
-    """Describe data, recipe, versions and scores as JSON values for the model file."""
-    sources = [_describe(source) for source in training.dataset.sources]
+def provenance(
+    training: TrainingState,
+    *,
+    recipe_name: str | None,
+    weights: str,
+    log: Sequence[Mapping[str, Any]],
+    origin: AutoencoderOrigin | None,
+) -> dict[str, Any]:
+    """Describe data, recipe, training, losses and versions as JSON values for the model file."""
     return {
         "made_by": "eldyn-train fit",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
             "napari-eldyn": napari_eldyn.__version__,
             "torch": torch.__version__,
+            "numpy": np.__version__,
             "python": platform.python_version(),
         },
+        "recipe_name": recipe_name,
         "recipe": training.recipe.model_dump(mode="json"),
-        "data": {
-            **(sources[0] if len(sources) == 1 else {"trajectories": sources}),
-            "sha256": training.dataset.fingerprint,
-            "kind": training.dataset.kind,
-            "normalisation": training.dataset.report.model_dump(),
-        },
+        "data": _data(training),
         "training": {
             "steps": training.step,
+            "stages": training.done,
+            "weights": weights,
             "hours": training.seconds / 3600.0,
             "device": describe_device(training.device),
+            "processes": training.processes.count,
+            "autoencoder": "trained here" if origin is None else origin.describe(),
         },
-        "scores_on_training_states": dict(scores),
+        "losses": losses(log),
     }
 
 
-def _describe(source: Source) -> dict[str, Any]:
-    first, end, step = source.frames
+def losses(log: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Sum up a log: the last losses of each stage, the last validation, and a short history."""
+    result: dict[str, Any] = {"training": {}, "validation": {}, "history": {}}
+    stages: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for entry in log:
+        validates = entry["stage"] == "validation"
+        key = ("validation", entry["during"]) if validates else ("training", entry["stage"])
+        stages.setdefault(key, []).append(entry)
+    for (part, stage), entries in stages.items():
+        # A validation stands for itself; the losses of single steps vary with their noises.
+        last = entries[-1:] if part == "validation" else entries[-LAST:]
+        result[part][stage] = {
+            name: _mean([entry[name] for entry in last]) for name in _losses_of(last[-1])
+        }
+        chosen = np.unique(np.linspace(0, len(entries) - 1, HISTORY).round().astype(int))
+        picked = [entries[index] for index in chosen]
+        result["history"][f"{stage}, {part}"] = {
+            "step": [entry["step"] for entry in picked],
+            "loss": [entry["loss"] for entry in picked],
+        }
+    return result
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _losses_of(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key not in _NO_LOSSES}
+
+
+def _data(training: TrainingState) -> dict[str, Any]:
+    dataset = training.dataset
     return {
-        "name": source.name,
-        "sha256": source.sha256,
-        "frames": f"{first}:{end}:{step}",
-        "times_fs": list(source.times),
-        "training_frames": len(source.training),
-        "validation_frames": len(source.validation),
-        "provenance": dict(source.provenance),
+        "sha256": dataset.fingerprint,
+        "kind": dataset.kind,
+        "training_states": len(dataset.training.states),
+        "validation_states": len(dataset.validation.states),
+        "trajectories": [
+            {
+                "name": source.name,
+                "sha256": source.sha256,
+                "frames": ":".join(map(str, source.frames)),
+                "times_fs": list(source.times),
+                "training_frames": len(source.training),
+                "validation_frames": len(source.validation),
+                "provenance": dict(source.provenance),
+            }
+            for source in dataset.sources
+        ],
+        "normalisation": dataset.report.model_dump(),
     }

@@ -11,9 +11,9 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+from pydantic import ValidationError
 from torch import Tensor
 
-from eldyn_training.data import Dataset
 from eldyn_training.recipe import Recipe
 from eldyn_training.recipe_files import differences
 from napari_eldyn.density.files import acquire, partial_path, writing
@@ -34,18 +34,24 @@ class RunDirectory:
     """
 
     path: Path
-    lock: int
+    lock: int | None
 
     @classmethod
-    def claim(cls, path: Path, recipe: Recipe, dataset: Dataset) -> RunDirectory:
-        """Make the directory, or take up a run of the same recipe and data.
+    def claim(
+        cls, path: Path, recipe: Recipe, data_sha256: str, autoencoder_sha256: str | None = None
+    ) -> RunDirectory:
+        """Make the directory, or take up a run of the same recipe, data and autoencoder.
 
         Raises
         ------
         EldynError
             If it holds another run, other files, or another process is training in it.
         """
-        identity = {"recipe": recipe.model_dump(mode="json"), "data_sha256": dataset.fingerprint}
+        identity = {
+            "recipe": recipe.model_dump(mode="json"),
+            "data_sha256": data_sha256,
+            "autoencoder_sha256": autoencoder_sha256,
+        }
         with writing(path):
             path.mkdir(parents=True, exist_ok=True)
         lock = acquire(path)
@@ -58,14 +64,25 @@ class RunDirectory:
             raise
         return cls(path, lock)
 
+    @classmethod
+    def beside(cls, path: Path) -> RunDirectory:
+        """Look into a directory that another process of the same run has claimed."""
+        return cls(path, None)
+
     def close(self) -> None:
         """Let other processes use the directory."""
-        os.close(self.lock)
+        if self.lock is not None:
+            os.close(self.lock)
 
     @property
     def model(self) -> Path:
         """Where the trained model is written."""
         return self.path / "model.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """Where the weights that validate best are written, if they are not the model's."""
+        return self.path / "best.safetensors"
 
     def save(self, step: int, tensors: Mapping[str, Tensor], extra: Mapping[str, Any]) -> None:
         """Write a checkpoint, whole or not at all; the one before stays until then."""
@@ -104,6 +121,13 @@ class RunDirectory:
         with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(dict(entry)) + "\n")
 
+    def read_log(self) -> list[dict[str, Any]]:
+        """Return the entries of the log."""
+        path = self.path / _LOG
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
     def rewind_log(self, step: int) -> None:
         """Drop log lines after a step, as a run resumed there writes them again."""
         path = self.path / _LOG
@@ -132,7 +156,7 @@ def _check_identity(path: Path, identity: Mapping[str, Any]) -> None:
         return
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        recipe, data = dict(found["recipe"]), found["data_sha256"]
+        recipe, data = _with_defaults(found["recipe"]), found["data_sha256"]
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise EldynError(f"the run's description is damaged ({error})", path=file) from error
     differing = differences(recipe, identity["recipe"])
@@ -148,6 +172,20 @@ def _check_identity(path: Path, identity: Mapping[str, Any]) -> None:
             path=path,
             remedy="Choose another directory, or give the data that run was started with.",
         )
+    if found.get("autoencoder_sha256") != identity["autoencoder_sha256"]:
+        raise EldynError(
+            "the directory holds a run of this recipe with another autoencoder",
+            path=path,
+            remedy="Choose another directory, or give the --autoencoder that run was started with.",
+        )
+
+
+def _with_defaults(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the keys that recipes have gained since a run was started."""
+    try:
+        return Recipe.model_validate(recipe).model_dump(mode="json")
+    except ValidationError:
+        return dict(recipe)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

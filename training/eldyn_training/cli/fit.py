@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -13,13 +15,19 @@ from eldyn_training.cli import app
 __all__ = ["fit"]
 
 
+class _Storage(StrEnum):
+    auto = "auto"
+    memory = "memory"
+    mapped = "mapped"
+
+
 @app.command()
 def fit(
     recipe: Annotated[str, typer.Argument(help="A TOML file, or the name of a shipped recipe.")],
     data: Annotated[
         list[Path],
         typer.Option(
-            help="Density trajectory to learn from, any format, or the directory of a campaign; "
+            help="Density trajectory to learn from, any format, or a campaign's directory; "
             "may be given several times."
         ),
     ],
@@ -27,46 +35,71 @@ def fit(
     frames: Annotated[
         str | None, typer.Option(help="Training frames A:B[:S] instead of the recipe's.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    storage: Annotated[
-        Literal["auto", "memory", "mapped"],
+    autoencoder: Annotated[
+        Path | None,
         typer.Option(
-            help="Where normalised frames are kept: memory, mapped (a file beside OUT), or auto."
+            help="A model whose autoencoder is used as it is; only the denoiser is trained."
         ),
-    ] = "auto",
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     checkpoint_minutes: Annotated[
         float, typer.Option(min=0.0, help="Wall time between checkpoints, in minutes.")
     ] = 5.0,
+    storage: Annotated[
+        _Storage,
+        typer.Option(
+            help="Keep normalised frames in memory or in a mapped file beside OUT; auto maps "
+            "what takes over half of the free memory."
+        ),
+    ] = _Storage.auto,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Log to OUT/tensorboard, too.")
+    ] = False,
 ) -> None:
     """Train a model; the result is OUT/model.safetensors.
 
     Ctrl-C or SIGTERM saves a checkpoint and stops; the same command goes on from there. Losses
-    of every step are in OUT/log.jsonl, one JSON object per line.
+    of every step, and validations, are in OUT/log.jsonl, one JSON object per line.
+
+    On several CPUs, GPUs or machines: torchrun --nproc-per-node N -m eldyn_training fit …
     """
     from eldyn_training.data import open_data
     from eldyn_training.engine import fit as run_fit
     from eldyn_training.recipe import Recipe, load_recipe
     from napari_eldyn.config import parse_config
 
+    is_first = os.environ.get("RANK", "0") == "0"
     chosen = load_recipe(recipe)
     if frames is not None:
         values = chosen.model_dump()
         values["data"]["frames"] = frames
         chosen = parse_config(Recipe, values)
+
+    def tell(line: str) -> None:
+        if is_first:
+            print(line, file=sys.stderr)
+
     result = run_fit(
         chosen,
-        open_data(data, lambda line: print(line, file=sys.stderr)),
+        open_data(data, tell),
         out,
+        autoencoder=autoencoder,
         device=device,
-        storage=storage,
         checkpoint_minutes=checkpoint_minutes,
+        storage=storage.value,
+        tensorboard=tensorboard,
+        recipe_name=Path(recipe).stem,
     )
     if not result.finished:
-        print(
-            f"stopped after step {result.step} of {chosen.total_steps}; the same command goes on",
-            file=sys.stderr,
-        )
+        tell(f"stopped after step {result.step} of {chosen.total_steps}; the same command goes on")
         raise typer.Exit(128 + result.signal)
-    for name, value in result.scores.items():
-        print(f"{name:12s} {value:.4g}  (training states, averaged weights)")
+    if not is_first:
+        return
+    for states, scores in (
+        ("training states", result.scores),
+        ("validation states", result.validation_scores),
+    ):
+        for name, value in scores.items():
+            text = "none" if value is None else f"{value:.4g}"
+            print(f"{name:26s} {text:10s} ({states}, averaged weights)")
     print(result.model)
