@@ -155,8 +155,7 @@ class BatchLoader:
             Number of the training step.
         """
         if self._pool is None:
-            draw = self.draw(step)
-            return self._states(draw, self._dataset.fetch(_flat(draw)))
+            return self.load(step)
         wanted = range(step, step + 1 + AHEAD)
         for number in [number for number in self._coming if number not in wanted]:
             self._coming.pop(number).cancel()
@@ -170,6 +169,11 @@ class BatchLoader:
             # The allocator must not reuse the memory before this stream is done with it.
             fetched.frames.record_stream(stream)
         return self._states(draw, fetched.frames)
+
+    def load(self, step: int) -> Batch:
+        """Return the batch of a step without the thread, and without fetching ahead."""
+        draw = self.draw(step)
+        return self._states(draw, self._dataset.fetch(_flat(draw)))
 
     def _fetch(self, step: int) -> tuple[Draw, _Fetched]:
         draw = self.draw(step)
