@@ -88,7 +88,8 @@ def _numbers(forecast: EnsembleForecast, note: str) -> dict[str, Any]:
         "meaning": f"{forecast.members} members from each of {len(forecast.start_frames)} frames "
         f"of the reference, {forecast.sampler} with {forecast.evaluations} evaluations{note}, "
         f"seed {forecast.seed}; scores of the normalised density, mean over voxels and starts; "
-        f"climatology and mean field from unrelated frames of the {forecast.climatology_source}",
+        f"climatology and mean field from unrelated frames of the "
+        + ("reference" if forecast.climatology_source == "reference" else "training data"),
         "members": forecast.members,
         "start_frames": forecast.start_frames,
         "lead": forecast.lead,

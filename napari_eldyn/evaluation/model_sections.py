@@ -163,8 +163,8 @@ def memorisation_section(metrics: Metrics) -> Section | None:
             "Frames that were held back show how near a new configuration comes by chance. Much "
             "smaller distances mean replay: the model's statistics are then those of its training "
             "data, not its own.",
-            "'In training order': how often frames that follow each other are nearest to training "
-            "frames that do so, too.",
+            "'In training order': how often the training frames nearest to two frames a short time "
+            "apart are as far apart themselves, forwards or backwards: all of them in a replay.",
         ],
         [
             Table(

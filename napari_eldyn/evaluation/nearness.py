@@ -136,6 +136,7 @@ def _numbers(one: NearestFrames, level: float) -> dict[str, Any]:
             "q95": high,
         },
         "ratio": median / level if level > 0 else None,
+        # Share of pairs of frames `pair_interval` fs apart whose nearest training frames are, too.
         "followed": one.followed,
         "pair_interval": one.pair_interval,
     }

@@ -246,7 +246,7 @@ def _panels(
     handles += line_handles(list(generated), palette)
     _, legend = legend_size([str(handle.get_label()) for handle in handles], DOUBLE_WIDTH)
     rows = -(-len(q) // 2)
-    height, width, gap = 1.4, 3.0, 0.38
+    height, width, gap = 1.4, 2.92, 0.42
     figure = new_figure(0.45 + rows * height + (rows - 1) * 0.08 + legend, DOUBLE_WIDTH)
     panels = []
     for i in range(len(q)):
