@@ -64,7 +64,7 @@ def test_frames_hold_what_users_need(uninterrupted: DensityTrajectory) -> None:
     np.testing.assert_allclose(t.scalars["temperature"][:], temperature, rtol=1e-3)
     assert np.all(t.scalars["scf_iterations"][:] >= 1)
     assert np.all(t.scalars["scf_retries"][:] == 0)
-    assert t.extra["D"][:].shape == (6, 2, 15)
+    assert t.extra["atomic_density_matrices"][:].shape == (6, 2, 15)
     assert t.provenance["versions"]["gpaw"]
     assert t.provenance["includes_pseudo_core"] is True
 
@@ -122,7 +122,11 @@ def test_two_processes_give_the_serial_trajectory(
     np.testing.assert_allclose(t.positions[:], uninterrupted.positions[:], atol=1e-8)
     for mine, serial in zip(t, uninterrupted, strict=True):
         np.testing.assert_allclose(mine, serial, rtol=1e-4)
-    np.testing.assert_allclose(t.extra["D"][:], uninterrupted.extra["D"][:], atol=1e-8)
+    np.testing.assert_allclose(
+        t.extra["atomic_density_matrices"][:],
+        uninterrupted.extra["atomic_density_matrices"][:],
+        atol=1e-8,
+    )
 
 
 def test_errors_on_one_process_end_all(tmp_path: Path, start: Start) -> None:

@@ -94,7 +94,10 @@ class TrajectoryOutput:
             If a part of the frame is not finite: then neither frame nor state are stored.
         """
         first, *others = self._recipe.kinds
-        extra = {"D": matrices, **{f"density_{kind}": densities[kind] for kind in others}}
+        extra = {
+            "atomic_density_matrices": matrices,
+            **{f"density_{kind}": densities[kind] for kind in others},
+        }
         rows = {"positions": atoms.get_positions(), "velocities": velocities(atoms)}
         for name, values in {"density": densities[first], **rows, **scalars, **extra}.items():
             if not np.all(np.isfinite(values)):
@@ -158,7 +161,7 @@ class TrajectoryOutput:
 
     def _create(self, atoms: Atoms, matrices: npt.NDArray[np.float64]) -> StoreWriter:
         recipe = self._recipe
-        extra: dict[str, tuple[int, ...]] = {"D": matrices.shape}
+        extra: dict[str, tuple[int, ...]] = {"atomic_density_matrices": matrices.shape}
         extra.update({f"density_{kind}": recipe.scf.grid for kind in recipe.kinds[1:]})
         return StoreWriter.create(
             self._path,
@@ -170,7 +173,7 @@ class TrajectoryOutput:
             velocities=True,
             scalars=SCALARS,
             extra=extra,
-            extra_dtypes={"D": np.float64},
+            extra_dtypes={"atomic_density_matrices": np.float64},
             provenance={
                 "made_by": _MADE_BY,
                 "code": "GPAW (legacy calculator), ASE",
@@ -178,7 +181,7 @@ class TrajectoryOutput:
                 "includes_pseudo_core": recipe.kinds[0] == "pseudo",
                 "recipe": recipe.model_dump(mode="json"),
                 "meaning": {
-                    "extra/D": "packed atomic density matrices, summed over spins (GPAW)",
+                    "extra/atomic_density_matrices": "packed atomic density matrices, summed over spins (GPAW)",
                     "energy": "free energy of electrons and ions without kinetic energy, eV",
                     "scf_retries": "1 where the recipe's mixer failed and a safer one was used",
                 },
