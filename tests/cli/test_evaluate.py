@@ -32,7 +32,8 @@ from napari_eldyn.emulator.config import (
 )
 from napari_eldyn.emulator.networks import build_networks
 from napari_eldyn.evaluation import evaluate as judge
-from napari_eldyn.evaluation import open_inputs
+from napari_eldyn.evaluation import metrics_table, open_inputs
+from napari_eldyn.evaluation.report import render_report
 from napari_eldyn.exceptions import EldynError
 
 SHAPE = (8, 8, 8)
@@ -275,12 +276,9 @@ def test_the_table_shows_scores_beside_their_levels(evaluated):
         assert word in text
 
 
-def test_real_data_against_themselves_need_no_model(folder, tmp_path):
-    text = run(
-        f"reference data={folder / 'reference.eldyn'}",
-        *("--reference", folder / "reference.eldyn", "--out", tmp_path / "a" / "b"),
-    )
-    metrics = json.loads((tmp_path / "a" / "b" / "metrics.json").read_text())
+def test_real_data_against_themselves_need_no_model(folder):
+    metrics = judged(folder, f"reference data={folder / 'reference.eldyn'}")
+    text = metrics_table(metrics)
     assert metrics["rollouts"]["reference data"]["distribution"]["jsd"] == 0.0
     assert metrics["normalisation"]["source"] == "fitted on the reference"
     assert metrics["rollouts"]["reference data"]["forecast"]["available"] is False
@@ -505,14 +503,10 @@ def test_the_report_is_one_sound_page_that_fetches_nothing(evaluated):
     assert "What more could be said" not in words
 
 
-def test_the_report_escapes_names_and_says_what_is_missing(folder, tmp_path):
+def test_the_report_escapes_names_and_says_what_is_missing(folder):
     name = "<script>alert(1)</script> & co"
-    run(
-        f"{name}={folder / 'rollout.eldyn'}",
-        *("--reference", folder / "reference.eldyn", "--out", tmp_path),
-    )
-    text = (tmp_path / "report.html").read_text()
-    page = Page(text)
+    metrics = judged(folder, f"{name}={folder / 'rollout.eldyn'}")
+    page = Page(render_report({**metrics, "files": ["metrics.json"]}, {}))
     assert "script" not in page.tags
     assert page.problems == page.open == []
     words = " ".join(page.words)
