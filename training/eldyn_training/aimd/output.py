@@ -181,7 +181,7 @@ class TrajectoryOutput:
                 "includes_pseudo_core": recipe.kinds[0] == "pseudo",
                 "recipe": recipe.model_dump(mode="json"),
                 "meaning": {
-                    "extra/atomic_density_matrices": "packed atomic density matrices, summed over spins (GPAW)",
+                    "atomic_density_matrices": "as GPAW packs them, summed over spins",
                     "energy": "free energy of electrons and ions without kinetic energy, eV",
                     "scf_retries": "1 where the recipe's mixer failed and a safer one was used",
                 },
