@@ -8,6 +8,7 @@ function of that value per histogram: it is tabulated on the same nodes and inte
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -67,7 +68,7 @@ def kernel_counts(
     if not width > 0:
         raise EldynError(f"the kernel width of a soft histogram must be positive, not {width}")
     counts: Tensor = _KernelCounts.apply(  # type: ignore[no-untyped-call]
-        values, centres.to(values), float(width), nodes_per_width
+        values, tuple(centres.tolist()), float(width), nodes_per_width
     )
     return counts
 
@@ -76,19 +77,28 @@ class _Nodes(NamedTuple):
     lower: float
     upper: float
     spacing: float
-    offsets: Tensor  # (nodes, bins): node minus bin centre, in kernel widths
+    kernel: Tensor  # (nodes, bins): the Gaussian of each bin at each node
+    slope: Tensor  # the same, differentiated by the node
 
 
-def _nodes(centres: Tensor, width: float, nodes_per_width: int) -> _Nodes:
-    lower, upper = float(centres[0]), float(centres[-1])
+@lru_cache(maxsize=8)
+def _nodes(
+    centres: tuple[float, ...],
+    width: float,
+    nodes_per_width: int,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> _Nodes:
+    """Lay the fine grid; a training asks for the same one in every step."""
+    lower, upper = centres[0], centres[-1]
     spacing = width / nodes_per_width
     number = int((upper - lower) / spacing) + 2 + 2 * MARGIN
     # In double precision: a node's offset must not depend on where the range lies.
-    positions = lower + spacing * torch.arange(
-        -MARGIN, number - MARGIN, dtype=torch.float64, device=centres.device
-    )
-    offsets = (positions[:, None] - centres.double()[None]) / width
-    return _Nodes(lower, upper, spacing, offsets)
+    positions = lower + spacing * torch.arange(-MARGIN, number - MARGIN, dtype=torch.float64)
+    offsets = (positions[:, None] - torch.tensor(centres, dtype=torch.float64)) / width
+    kernel = torch.exp(-0.5 * offsets.square())
+    slope = -offsets / width * kernel
+    return _Nodes(lower, upper, spacing, kernel.to(device, dtype), slope.to(device, dtype))
 
 
 def _stencil(values: Tensor, nodes: _Nodes) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -97,7 +107,7 @@ def _stencil(values: Tensor, nodes: _Nodes) -> tuple[Tensor, tuple[Tensor, ...]]
     place = (clipped - nodes.lower) / nodes.spacing + MARGIN
     base = place.nan_to_num(MARGIN).floor()  # NaN stays in the weights, as in the naive form
     f = place - base
-    rows = torch.arange(len(values), device=values.device)[:, None] * len(nodes.offsets)
+    rows = torch.arange(len(values), device=values.device)[:, None] * len(nodes.kernel)
     first = base.long() - 1 + rows
     weights = (
         -f * (f - 1.0) * (f - 2.0) / 6.0,
@@ -113,29 +123,27 @@ class _KernelCounts(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, values: Tensor, centres: Tensor, width: float, nodes_per_width: int
+        ctx: Any, values: Tensor, centres: tuple[float, ...], width: float, nodes_per_width: int
     ) -> Tensor:
-        ctx.save_for_backward(values, centres)
-        ctx.width, ctx.nodes_per_width = width, nodes_per_width
-        nodes = _nodes(centres, width, nodes_per_width)
+        nodes = _nodes(centres, width, nodes_per_width, values.dtype, values.device)
         first, weights = _stencil(values, nodes)
-        spread = values.new_zeros(len(values) * len(nodes.offsets))
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(values, first, *weights)
+            ctx.nodes = nodes
+        spread = values.new_zeros(len(values) * len(nodes.kernel))
         for step, weight in enumerate(weights):
             spread.index_add_(0, first + step, weight.reshape(-1))
-        kernel = torch.exp(-0.5 * nodes.offsets.square()).to(values)
         # Interpolation can undershoot zero by its error in bins that hold next to nothing.
-        return (spread.view(len(values), -1) @ kernel).clamp_min_(0.0)
+        return (spread.view(len(values), -1) @ nodes.kernel).clamp_min_(0.0)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        values, centres = ctx.saved_tensors
-        nodes = _nodes(centres, ctx.width, ctx.nodes_per_width)
-        slope = -nodes.offsets / ctx.width * torch.exp(-0.5 * nodes.offsets.square())
-        table = (gradient @ slope.to(values).t()).reshape(-1)
-        first, weights = _stencil(values, nodes)
+        values, first, *weights = ctx.saved_tensors
+        nodes: _Nodes = ctx.nodes
+        table = (gradient @ nodes.slope.t()).reshape(-1)
         result = torch.zeros_like(values)
         for step, weight in enumerate(weights):
-            result += weight * table[first + step].view_as(values)
+            result.addcmul_(weight, table[first + step].view_as(values))
         inside = (values >= nodes.lower) & (values <= nodes.upper)
-        return result * inside, None, None, None
+        return result.mul_(inside), None, None, None

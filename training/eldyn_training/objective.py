@@ -77,7 +77,7 @@ class DistributionLoss:
         shifted, rotated and mirrored copies.
         """
         width = self.recipe.histogram_width * float(self.centres[1] - self.centres[0])
-        return kernel_counts(density.flatten(1), self.centres.to(density.device), width)
+        return kernel_counts(density.flatten(1), self.centres, width)
 
     def __call__(
         self,
