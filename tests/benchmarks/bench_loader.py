@@ -17,6 +17,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -125,11 +126,11 @@ def step_with(
     step(same)
     seconds: dict[object, list[float]] = {kind: [] for kind in (None, *loaders)}
     for _ in range(repeats):
-        seconds[None].append(clock(lambda: step(same)))
+        seconds[None].append(clock(partial(step, same)))
         for kind, loader in loaders.items():
             loader.batch(training.step - 1)
             time.sleep(0.3)  # the thread gets ahead, as it is in a run
-            seconds[kind].append(clock(lambda loader=loader: step(loader)))
+            seconds[kind].append(clock(partial(step, loader)))
     alone = float(np.median(seconds[None]))
     print(
         f"{points}³, {recipe.training.batch_size} transitions: step with the same batch "
@@ -154,7 +155,7 @@ def loading(
     direct = make_loader(dataset, recipe, augmented=augmented)
 
     direct.load(0)
-    times = [clock(lambda step=step: direct.load(step)) for step in range(1, repeats + 1)]
+    times = [clock(partial(direct.load, step)) for step in range(1, repeats + 1)]
     direct.close()
     return float(np.median(times))
 

@@ -45,8 +45,10 @@ class Dataset:
     density : Tensor
         ρ̃ of all frames, those of one trajectory after those of another, (frames, nx, ny, nz)
         float32; on the training device, in main memory, or mapped from a file.
+    is_mapped : bool
+        Whether it is mapped.
     storage : str
-        Which of these, in words.
+        Where it lies, in words.
     device : torch.device
         Where states are made for training.
     training, validation : Part
@@ -67,6 +69,7 @@ class Dataset:
     """
 
     density: Tensor
+    is_mapped: bool
     storage: str
     device: torch.device
     training: Part
@@ -84,8 +87,7 @@ class Dataset:
     @property
     def is_at_hand(self) -> bool:
         """Whether the frames lie in the training device's own memory."""
-        on_device = self.density.device.type == self.device.type
-        return on_device and not self.storage.startswith("mapped")
+        return self.density.device.type == self.device.type and not self.is_mapped
 
     def batch(self, states: Tensor) -> Tensor:
         """Return states (S8), (B, 2, nx, ny, nz): ρ̃ and its rate in units of its own spread.
@@ -184,6 +186,7 @@ def load_dataset(
     edges, _ = found.normalisation.normalise([found.report.minimum, found.report.maximum])
     return Dataset(
         density=frames.density,
+        is_mapped=frames.is_mapped,
         storage=frames.description,
         device=target,
         training=training_part(

@@ -37,9 +37,10 @@ class Plan(NamedTuple):
 
 
 class Frames(NamedTuple):
-    """All frames, ρ̃, (frames, nx, ny, nz) float32, and where they lie, in words."""
+    """All frames, ρ̃, (frames, nx, ny, nz) float32, and where they lie."""
 
     density: Tensor
+    is_mapped: bool
     description: str
 
 
@@ -88,7 +89,7 @@ def in_memory(plan: Plan, shape: tuple[int, ...], read: ReadFrame, device: torch
     for index in range(shape[0]):
         density[index] = torch.from_numpy(read(index))
     where = f"on {device}" if plan.place == "device" else "in memory"
-    return Frames(density, f"{where} ({plan.reason})")
+    return Frames(density, False, f"{where} ({plan.reason})")
 
 
 def mapped_path(directory: Path, key: str) -> Path:
@@ -114,7 +115,7 @@ def mapped(plan: Plan, path: Path, shape: tuple[int, ...], read: ReadFrame) -> F
     if found is None:
         raise EldynError("the file of frames was changed while it was opened", path=path)
     # Opened copy-on-write, which torch takes for writable; nothing writes.
-    return Frames(torch.from_numpy(found), f"mapped from {path} ({plan.reason})")
+    return Frames(torch.from_numpy(found), True, f"mapped from {path} ({plan.reason})")
 
 
 def _open(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.float32] | None:
