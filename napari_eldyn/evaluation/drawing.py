@@ -326,7 +326,7 @@ def _memorisation(evaluation: Evaluation) -> Drawn | None:
         nearness_figure(
             nearness.held_back,
             nearness.rollouts,
-            label=r"distance of $\tilde{\rho}$ to the nearest training frame (RMS units)",
+            label="distance to the nearest training frame (RMS units)",
         ),
         "How near frames come to the nearest training frame, over all shifts and symmetry "
         "operations; 0 is a copy. Shaded: reference frames that were held back from training.",

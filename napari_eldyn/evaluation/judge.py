@@ -203,7 +203,7 @@ def _normalisation(inputs: Inputs, stages: Stages) -> tuple[LogNormalisation, st
     for candidate in inputs.candidates:
         recorded = candidate.normalisation
         if recorded is not None:
-            whose = "the model's" if len(inputs.candidates) == 1 else f"that of {candidate.name}"
+            whose = "the model's" if len(inputs.candidates) == 1 else f"that of “{candidate.name}”"
             return recorded, whose
     with stages.stage("fitting the normalisation") as report:
         return fit_normalisation(inputs.reference, report)[0], "fitted on the reference"

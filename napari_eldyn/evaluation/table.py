@@ -79,6 +79,7 @@ def metrics_table(metrics: Mapping[str, Any]) -> str:
     lines += ["", f"{'':<{width + 23}}|ΔS|/S, q in 1/Å", *_columns(rows, width)]
     for name, rollout in metrics["rollouts"].items():
         lines += ["", f"{name}:", *_heading(rollout), *_remarks(rollout)]
+        lines += [_item(*line) for line in _against_time(name, rollout, metrics)]
     if metrics["warnings"]:
         lines += ["", *(f"Warning: {text}" for text in metrics["warnings"])]
     return "\n".join(line.rstrip() for line in lines)
@@ -179,6 +180,44 @@ def _remarks(rollout: Mapping[str, Any]) -> list[str]:
         )
     )
     return [_item(name, text) for name, text in lines]
+
+
+def _against_time(
+    name: str, rollout: Mapping[str, Any], metrics: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """Give the numbers that tell dynamics from replay."""
+    lines = []
+    real, ours = metrics["scattering"]["reference"], metrics["scattering"]["rollouts"][name]
+    if real["available"] and ours["available"]:
+        lines.append(
+            (
+                "relaxation time τ(q)",
+                f"{_time(ours)} at q={ours['q'][0]:.2f}/Å (reference {_time(real)})",
+            )
+        )
+    ensemble = rollout.get("ensemble")
+    if ensemble is not None and ensemble["available"]:
+        naive = ensemble["baselines"]["persistence"]["crps"][0]
+        lines.append(
+            (
+                "ensembles",
+                f"CRPS {ensemble['crps'][0]:.3g} after {ensemble['lead'][0]:g} fs (persistence "
+                f"{naive:.3g}), spread/skill {ensemble['ratio'][0]:.2g}",
+            )
+        )
+    near = metrics["memorisation"]
+    if near is not None and near["available"]:
+        ratio = near["rollouts"][name]["ratio"]
+        if ratio is not None:
+            lines.append(
+                ("nearest training frame", f"{ratio:.2g} times the distance of held-back frames")
+            )
+    return lines
+
+
+def _time(side: Mapping[str, Any]) -> str:
+    time = side["relaxation_time"][0]
+    return f"over {side['lag'][-1]:g} fs" if time is None else f"{time:.0f} fs"
 
 
 def _spread(quantiles: Mapping[str, float]) -> str:

@@ -173,7 +173,7 @@ def test_metrics_name_the_model_and_what_was_compared(evaluated, folder):
         "source": "recorded in the rollout",
     }
     assert metrics["normalisation"]["mean"] == model.normalisation.mean
-    assert metrics["normalisation"]["source"] == "that of rollout"
+    assert metrics["normalisation"]["source"] == "that of “rollout”"
     assert metrics["reference"]["n_frames"] == 30
     assert rollout["generated"]["n_frames"] == 40
     assert metrics["units"]["nmae"] == "percent"
@@ -642,3 +642,14 @@ def test_training_frames_of_another_grid_are_not_searched(folder, tmp_path):
     assert metrics["memorisation"]["available"] is False
     assert "another grid" in metrics["memorisation"]["reason"]
     assert metrics["training"]["trajectory"]["grid"] == [10, 10, 10]
+
+
+def test_the_table_tells_dynamics_from_replay(evaluated):
+    text, metrics, _ = evaluated
+    near = metrics["memorisation"]["rollouts"]["rollout"]["ratio"]
+    assert f"{near:.2g} times the distance of held-back frames" in text
+    ensemble = metrics["rollouts"]["rollout"]["ensemble"]
+    assert f"CRPS {ensemble['crps'][0]:.3g} after 4 fs" in text
+    reference = metrics["scattering"]["reference"]["relaxation_time"][0]
+    shown = "over" if reference is None else f"{reference:.0f} fs"
+    assert f"(reference {shown}" in text
