@@ -190,7 +190,7 @@ def _provider(engine: Engine, token: str) -> ExecutionProvider:
     )
     if isinstance(engine, LocalEngine):
         return LocalProvider(init_blocks=1, max_blocks=1, worker_init=worker_init)
-    blocks = {
+    blocks: dict[str, Any] = {
         "nodes_per_block": engine.nodes_per_block,
         "init_blocks": 1,
         "max_blocks": engine.max_blocks,

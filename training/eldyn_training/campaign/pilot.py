@@ -99,7 +99,7 @@ class Pilot:
             If Parsl's interchange has ended.
         """
         for executor in self._config.executors:
-            process = executor.interchange_proc
+            process = getattr(executor, "interchange_proc", None)
             if process is not None and process.poll() is not None:
                 raise EldynError(
                     f"Parsl's interchange ended unexpectedly (code {process.returncode})",

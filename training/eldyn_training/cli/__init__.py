@@ -28,4 +28,4 @@ def main() -> None:
     run_command(app, "eldyn-train")
 
 
-from eldyn_training.cli import aimd, fit  # noqa: E402, F401 - it registers
+from eldyn_training.cli import aimd, campaign, fit  # noqa: E402, F401 - it registers
