@@ -140,7 +140,7 @@ def _print_model(path: Path) -> None:
     from napari_eldyn.emulator.model_card import model_card
 
     sections = model_card(load_checkpoint(path))
-    width = min(max(len(name) for section in sections for name, _ in section.lines), 34)
+    width = min(max(len(name) for section in sections for name, _ in section.lines), 38)
     _print([("model", str(path)), ("size on disk", _size(path))])
     for section in sections:
         typer.echo(f"\n{section.title}")
