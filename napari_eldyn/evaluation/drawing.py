@@ -3,62 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from napari_eldyn.density import DensityTrajectory
 from napari_eldyn.density.trajectory import check_frame
-from napari_eldyn.evaluation.judge import Evaluation
-from napari_eldyn.evaluation.motion import Dynamics, Motion
-from napari_eldyn.evaluation.stages import Stages
-from napari_eldyn.figures.ensemble_plot import EnsembleCurves, ensemble_figure
-from napari_eldyn.figures.forecast_plot import forecast_figure
-from napari_eldyn.figures.nearness_plot import nearness_figure
-from napari_eldyn.figures.paper import distribution_figure, structure_factor_figure
-from napari_eldyn.figures.scattering_plot import (
-    Relaxation,
-    ShellCurves,
-    relaxation_figure,
-    scattering_figure,
-    spectrum_figure,
+from napari_eldyn.evaluation.drawing_dynamics import (
+    draw_ensemble,
+    draw_memorisation,
+    draw_relaxation,
+    draw_scattering,
+    draw_spectrum,
 )
+from napari_eldyn.evaluation.drawn import Drawn
+from napari_eldyn.evaluation.judge import Evaluation
+from napari_eldyn.evaluation.stages import Stages
+from napari_eldyn.figures.forecast_plot import forecast_figure
+from napari_eldyn.figures.paper import distribution_figure, structure_factor_figure
 from napari_eldyn.figures.slices import slices_figure
 from napari_eldyn.figures.time_series import TimeSeries, time_series_figure
 from napari_eldyn.figures.training import training_curves_figure, training_distribution_figure
 from napari_eldyn.observables.distribution import scaled_jsd
 from napari_eldyn.observables.trajectory_statistics import TrajectoryStatistics
 
-if TYPE_CHECKING:
-    from napari_eldyn.emulator.ensemble_forecast import EnsembleForecast
-
-__all__ = ["Drawn", "draw_figures"]
+__all__ = ["draw_figures"]
 
 _COLUMNS = 5
-# In this order they get the same colours as elsewhere.
-_BASELINES = ("persistence", "climatology", "mean field", "latent autoregression")
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """A figure with what a reader needs to understand it.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        For print.
-    caption : str
-        What it shows, with the figure of the paper that it corresponds to.
-    wide : bool
-        Whether it takes two columns.
-    """
-
-    figure: Figure
-    caption: str
-    wide: bool = False
 
 
 def draw_figures(evaluation: Evaluation, stages: Stages) -> dict[str, Drawn]:
@@ -83,11 +54,11 @@ def draw_figures(evaluation: Evaluation, stages: Stages) -> dict[str, Drawn]:
         "structure_factor_intensity": lambda: _intensity(evaluation),
         "time_series": lambda: _time_series(evaluation),
         "forecast": lambda: _forecast(evaluation),
-        "scattering": lambda: _scattering(evaluation.motion),
-        "relaxation": lambda: _relaxation(evaluation.motion),
-        "spectrum": lambda: _spectrum(evaluation.motion),
-        "ensemble": lambda: _ensemble(evaluation),
-        "memorisation": lambda: _memorisation(evaluation),
+        "scattering": lambda: draw_scattering(evaluation.motion),
+        "relaxation": lambda: draw_relaxation(evaluation.motion),
+        "spectrum": lambda: draw_spectrum(evaluation.motion),
+        "ensemble": lambda: draw_ensemble(evaluation.judged),
+        "memorisation": lambda: draw_memorisation(evaluation.nearness),
         "training_distribution": lambda: _training_distribution(evaluation),
         "training_curves": lambda: _training_curves(evaluation),
     }
@@ -225,111 +196,6 @@ def _forecast(evaluation: Evaluation) -> Drawn | None:
         forecast_figure(forecasts),
         "Error of each generated frame against the reference frame of the same time, beside the "
         "start frame repeated (persistence) and the trajectory mean.",
-    )
-
-
-def _scattering(motion: Motion) -> Drawn | None:
-    if motion.reference is None:
-        return None
-    shells = list(motion.shells)
-    scattering = motion.reference.scattering
-
-    def curves(one: Dynamics) -> ShellCurves:
-        return ShellCurves(one.scattering.lag, one.scattering.normalised[shells])
-
-    first, second = (half.normalised[shells] for half in motion.halves)
-    band = np.full((2, len(shells), len(scattering.lag)), np.nan)
-    known = min(first.shape[1], second.shape[1], band.shape[2])
-    band[0, :, :known] = np.minimum(first[:, :known], second[:, :known])
-    band[1, :, :known] = np.maximum(first[:, :known], second[:, :known])
-    reference = ShellCurves(scattering.lag, scattering.normalised[shells], (band[0], band[1]))
-    return Drawn(
-        scattering_figure(
-            scattering.q[shells].tolist(),
-            scattering.counts[shells].tolist(),
-            reference,
-            {name: curves(one) for name, one in motion.rollouts.items()},
-        ),
-        "Intermediate scattering function of the density, normalised, for some wave numbers. The "
-        "band lies between the two halves of the reference.",
-        wide=True,
-    )
-
-
-def _relaxation(motion: Motion) -> Drawn | None:
-    if motion.reference is None:
-        return None
-
-    def times(one: Dynamics) -> Relaxation:
-        scattering = one.scattering
-        return Relaxation(scattering.q, scattering.relaxation_time, scattering.relaxation_error)
-
-    return Drawn(
-        relaxation_figure(
-            times(motion.reference), {name: times(one) for name, one in motion.rollouts.items()}
-        ),
-        "Relaxation time of density waves against wave number; a missing point means that the "
-        "correlation does not fall to 1/e within the lags.",
-    )
-
-
-def _spectrum(motion: Motion) -> Drawn | None:
-    if motion.reference is None:
-        return None
-    shells = list(motion.shells)
-
-    def curves(one: Dynamics) -> ShellCurves:
-        return ShellCurves(one.spectrum.frequency, one.spectrum.values[shells])
-
-    scattering = motion.reference.scattering
-    return Drawn(
-        spectrum_figure(
-            scattering.q[shells].tolist(),
-            scattering.counts[shells].tolist(),
-            curves(motion.reference),
-            {name: curves(one) for name, one in motion.rollouts.items()},
-        ),
-        "Dynamic structure factor: the Fourier transform of F(q,t), with a Hann window as long "
-        f"as the reference's lags ({scattering.lag[-1]:g} fs).",
-        wide=True,
-    )
-
-
-def _ensemble(evaluation: Evaluation) -> Drawn | None:
-    forecasts = {
-        name: one.ensemble for name, one in evaluation.judged.items() if one.ensemble is not None
-    }
-    if not forecasts:
-        return None
-
-    def curves(forecast: EnsembleForecast, name: str) -> EnsembleCurves:
-        scores = forecast.scores[name]
-        return EnsembleCurves(forecast.lead, scores.crps, scores.ratio)
-
-    # The first model's own linear autoregression stands for those of all.
-    first = next(iter(forecasts.values()))
-    return Drawn(
-        ensemble_figure(
-            {name: curves(forecast, "model") for name, forecast in forecasts.items()},
-            {name: curves(first, name) for name in _BASELINES if name in first.scores},
-        ),
-        "Fair CRPS of forecast ensembles, and their spread over their skill, against lead time, "
-        "beside forecasts without diffusion (those of the first model).",
-    )
-
-
-def _memorisation(evaluation: Evaluation) -> Drawn | None:
-    nearness = evaluation.nearness
-    if nearness is None or len(nearness.held_back) == 0:
-        return None
-    return Drawn(
-        nearness_figure(
-            nearness.held_back,
-            nearness.rollouts,
-            label="distance to the nearest training frame (RMS units)",
-        ),
-        "How near frames come to the nearest training frame, over all shifts and symmetry "
-        "operations; 0 is a copy. Shaded: reference frames that were held back from training.",
     )
 
 

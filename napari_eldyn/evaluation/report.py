@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from napari_eldyn.evaluation.drawing import Drawn
+from napari_eldyn.evaluation.drawn import Drawn
 from napari_eldyn.evaluation.page import Section, header_table, missing_inputs
 from napari_eldyn.evaluation.sections import sections_of
 from napari_eldyn.figures.saving import inline_svg
