@@ -115,10 +115,17 @@ def _run_ranks(attempt: Attempt, lock: int) -> Outcome:
         *shlex.split(attempt.mpi_command.format(ranks=attempt.ranks)),
         *("-m", "eldyn_training.campaign.task", str(task), str(outcome)),
     ]
+    # Without an activated environment, gpaw is beside the interpreter and not on PATH.
+    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     with log.open("wb") as output:
         # It keeps the lock should this worker be killed before it.
         code = subprocess.run(
-            command, stdout=output, stderr=subprocess.STDOUT, pass_fds=(lock,), check=False
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PATH": beside},
+            pass_fds=(lock,),
+            check=False,
         ).returncode
     if outcome.is_file():
         return Outcome(**json.loads(outcome.read_text(encoding="utf-8")))
