@@ -29,7 +29,7 @@ frames = 12
 """
 
 
-def _start(tmp_path: Path, text: str) -> subprocess.Popen[str]:
+def _start(tmp_path: Path, text: str, *arguments: str) -> subprocess.Popen[str]:
     (tmp_path / "campaign.toml").write_text(text)
     return subprocess.Popen(
         [
@@ -40,8 +40,7 @@ def _start(tmp_path: Path, text: str) -> subprocess.Popen[str]:
             "campaign.toml",
             "--out",
             "set",
-            "--workers",
-            "2",
+            *(arguments or ("--workers", "2")),
         ],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
@@ -138,6 +137,47 @@ def test_a_stopped_campaign_leaves_no_process(tmp_path: Path) -> None:
     stores = _frames(tmp_path / "set")
     manifest = read_manifest(tmp_path / "set")
     assert {r.name: r.frames for r in manifest.trajectories if r.frames} == stores
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["pool", "campaign"])
+def test_the_loss_of_all_workers_loses_nothing(tmp_path: Path, victim: str) -> None:
+    process = _start(tmp_path, CAMPAIGN.replace("12", "24"))
+    out = tmp_path / "set"
+    deadline = time.monotonic() + 100
+    while sum(_frames(out).values()) < 4:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (journal, *_) = sorted((out / ".campaign").glob("*.jsonl"))
+    worker = psutil.Process(json.loads(journal.read_text().splitlines()[0])["process"])
+    if victim == "pool":
+        worker.parent().kill()
+    else:
+        process.kill()
+        process.communicate()
+        # The workers miss the campaign and end, and a new one takes up what they leave.
+        process = _start(tmp_path, CAMPAIGN.replace("12", "24"))
+    stdout, stderr = process.communicate(timeout=200)
+    assert process.returncode == 0, stderr
+    assert "3 of 3 trajectories finished, 72 frames" in stdout
+    psutil.wait_procs([worker], timeout=40)
+    assert not worker.is_running()
+    for record in read_manifest(out).trajectories:
+        times = DensityTrajectory.open(out / record.store).times
+        np.testing.assert_allclose(times, 2.0 * np.arange(24))
+
+
+def test_a_trajectory_on_two_ranks(tmp_path: Path) -> None:
+    root = "--allow-run-as-root" if os.getuid() == 0 else ""
+    (tmp_path / "mpi.toml").write_text(
+        f'ranks = 2\nmpi_command = "mpiexec {root} --oversubscribe -n {{ranks}} gpaw python"\n'
+    )
+    text = 'recipe = "aimd_tiny"\nseeds = [7]\n[overrides]\nframes = 2\n'
+    process = _start(tmp_path, text, "--engine", "mpi.toml")
+    stdout, stderr = process.communicate(timeout=150)
+    assert process.returncode == 0, stderr
+    assert "1 of 1 trajectories finished, 2 frames" in stdout
 
 
 def test_products_lists_and_names(tmp_path: Path) -> None:
