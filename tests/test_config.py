@@ -52,7 +52,8 @@ def test_a_key_of_another_table_is_found_there() -> None:
 
 
 def test_a_wrong_choice_names_the_nearest() -> None:
-    with pytest.raises(EldynError, match=r"key 'precision'.*not 'bfloat' \(did you mean 'bfloat16'"):
+    message = r"key 'precision'.*not 'bfloat' \(did you mean 'bfloat16'"
+    with pytest.raises(EldynError, match=message):
         parse_config(Recipe, {"precision": "bfloat"})
 
 

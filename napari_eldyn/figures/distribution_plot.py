@@ -165,7 +165,7 @@ class DistributionPlot(LivePlot):
     def _fit(self) -> None:
         """Widen the probability axis when a line outgrows it; it never shrinks by itself."""
         highest = max([*self._tops.values(), 0.4])
-        if highest <= self._top:
+        if 1.05 * highest <= self._top:
             return
         self._top = 1.15 * highest
         self.axes.set_ylim(*((_LOG_FLOOR, 3 * self._top) if self._log else (0, self._top)))
