@@ -12,8 +12,8 @@ held_back=sample_data/li32_800K.eldyn # frames 140-199
 train=$out/train.eldyn
 
 rollout() { # MODEL START FRAME OUT
-    [ -e "$4" ] || eldyn rollout --model "$1" --start "$2" --frame "$3" --frames 500 \
-        --sampler ddpm --device cpu --out "$4"
+    eldyn rollout --model "$1" --start "$2" --frame "$3" --frames 500 --sampler ddpm \
+        --device cpu --out "$4" --resume
 }
 
 mkdir -p "$out"
