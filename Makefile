@@ -42,11 +42,12 @@ system:
 # Which system libraries an environment needs besides those of a screen.
 LIBRARIES.test := gpaw
 LIBRARIES.gpaw := gpaw-only
+SIZE.gpaw := about 0.6 GB
 
 # A stamp of pyproject.toml and constraints.txt: the second time costs nothing.
 $(VENV)/.all $(VENV)/.test $(VENV)/.gpaw: $(VENV)/.%: pyproject.toml constraints.txt
 	@$(MAKE) --no-print-directory system LIBRARIES="$(LIBRARIES.$*)"
-	@echo "Installing napari-eldyn[$*] and what it needs into $(VENV) (a few minutes, about 3 GB)"
+	@echo "Installing napari-eldyn[$*] and what it needs into $(VENV) (a few minutes, $(or $(SIZE.$*),about 3 GB))"
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$*]"
 	@$(BIN)/python -m pip list --disable-pip-version-check --format=freeze \

@@ -32,6 +32,10 @@ class EldynError(Exception):
         super().__init__(f"{message}. {remedy}" if remedy else message)
 
 
+_EXTRAS = {"torch": "emulator", "safetensors": "emulator"}
+"""Which extra of the distribution brings a module that only some commands need."""
+
+
 def run_command(command: Callable[[], object], name: str) -> None:
     """Run a command line to its exit code.
 
@@ -44,12 +48,23 @@ def run_command(command: Callable[[], object], name: str) -> None:
 
     Notes
     -----
-    Errors that users can act on end in one message on stderr and exit code 1, Ctrl-C in 130.
+    Errors that users can act on end in one message on stderr and exit code 1, Ctrl-C in 130. A
+    command whose libraries are not installed names the extra that brings them.
     """
     try:
         command()
     except EldynError as error:
         print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in _EXTRAS:
+            raise
+        print(
+            f"{name}: this needs {module}, which is not installed. Install it with: "
+            f"pip install 'napari-eldyn[{_EXTRAS[module]}]'",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)

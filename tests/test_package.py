@@ -70,3 +70,23 @@ def test_one_version() -> None:
     assert str(citation["version"]) == napari_eldyn.__version__
     assert "## Unreleased" in changes or f"## {napari_eldyn.__version__}" in changes
     assert citation["license"] == project["license"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "from napari_eldyn.cli import main; sys.argv[1:] = ['info', 'm.safetensors']",
+        "from eldyn_training.cli import main; "
+        "sys.argv[1:] = ['fit', 'paper', '--data', 't.eldyn', '--out', 'run']",
+    ],
+)
+def test_without_torch_commands_name_the_extra(command: str, tmp_path: Path) -> None:
+    (tmp_path / "m.safetensors").touch()
+    code = f"import sys; sys.modules['torch'] = None; {command}; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert "torch, which is not installed" in done.stderr
+    assert "napari-eldyn[emulator]" in done.stderr
+    assert "Traceback" not in done.stderr
