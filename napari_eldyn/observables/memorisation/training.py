@@ -24,7 +24,7 @@ Spectra = NDArray[np.complex64]
 Progress = Callable[[int, int], None]
 
 # Points along the shortest axis of the grid on which copies are ranked: on 12³ points in the
-# 8.66 Å cell of liquid lithium, modes up to 4.3/Å with 99.5 % of the variance of ρ̃.
+# 8.66 Å cell of liquid lithium, modes up to 4.3/Å with 99.1 % of the variance of ρ̃.
 _COARSE = 12
 
 
