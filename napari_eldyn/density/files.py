@@ -13,7 +13,15 @@ from pathlib import Path
 
 from napari_eldyn.exceptions import EldynError
 
-__all__ = ["acquire", "partial_path", "put_in_place", "remove", "replaced_path", "writing"]
+__all__ = [
+    "acquire",
+    "partial_path",
+    "put_in_place",
+    "remove",
+    "replaced_path",
+    "write_whole",
+    "writing",
+]
 
 
 def partial_path(path: Path) -> Path:
@@ -71,6 +79,27 @@ def writing(path: Path, partial: Path | None = None) -> Iterator[None]:
                 remedy="Free some space, or choose another disk; what was there is unharmed.",
             ) from error
         raise EldynError(f"cannot write: {error.strerror or error}", path=path) from error
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all; one that has the name stays until then.
+
+    Raises
+    ------
+    EldynError
+        If the disk or a quota is full, or the system refuses to write.
+    """
+    partial = partial_path(path)
+    with writing(path):
+        try:
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink()
 
 
 def acquire(path: Path) -> int:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from napari_eldyn.config import parse_config
 from napari_eldyn.density import LogNormalisation
-from napari_eldyn.density.files import partial_path, writing
+from napari_eldyn.density.files import write_whole, writing
 from napari_eldyn.emulator.config import EmulatorConfig
 from napari_eldyn.emulator.networks import EmulatorNetworks, build_networks
 from napari_eldyn.exceptions import EldynError
@@ -110,14 +110,9 @@ def save_checkpoint(
         "provenance": json.dumps(dict(provenance)),
     }
     content = _in_order(safetensors.torch.save(tensors, metadata))
-    partial = partial_path(path)
-    try:
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(content)
-            partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content)
     return hashlib.sha256(content).hexdigest()
 
 

@@ -6,7 +6,6 @@ import datetime
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from napari_eldyn.density import LogNormalisation, fit_normalisation
@@ -21,6 +20,7 @@ from napari_eldyn.evaluation.warnings import warnings_of
 from napari_eldyn.observables.comparison import Comparison, compare
 from napari_eldyn.observables.metrics import UNITS, describe, plain
 from napari_eldyn.observables.statistics import StatisticsSettings, default_settings
+from napari_eldyn.versions import installed_versions
 
 if TYPE_CHECKING:
     from napari_eldyn.emulator.ensemble_forecast import EnsembleForecast
@@ -142,7 +142,10 @@ def evaluate(inputs: Inputs, stages: Stages | None = None) -> Evaluation:
         "format": "napari-eldyn metrics",
         "format_version": FORMAT_VERSION,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": _versions(),
+        "versions": {
+            "python": platform.python_version(),
+            **installed_versions("napari-eldyn", "numpy", "scipy", "matplotlib", "torch"),
+        },
         "units": dict(UNITS),
         "reference": {
             **describe(reference),
@@ -207,13 +210,3 @@ def _normalisation(inputs: Inputs, stages: Stages) -> tuple[LogNormalisation, st
             return recorded, whose
     with stages.stage("fitting the normalisation") as report:
         return fit_normalisation(inputs.reference, report)[0], "fitted on the reference"
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("napari-eldyn", "numpy", "scipy", "matplotlib", "torch"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

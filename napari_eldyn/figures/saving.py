@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import re
@@ -13,7 +12,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from napari_eldyn.density.files import partial_path, writing
+from napari_eldyn.density.files import write_whole
 from napari_eldyn.figures.style import LIGHT, context
 
 __all__ = ["FIGURE_FORMATS", "inline_svg", "save_figure"]
@@ -58,17 +57,10 @@ def save_figure(
     saved = []
     for kind in FIGURE_FORMATS:
         target = base.with_name(f"{base.name}.{kind}")
-        partial = partial_path(target)
         buffer = io.BytesIO()
         with context(LIGHT), matplotlib.rc_context({"svg.hashsalt": _SALT}):
             figure.savefig(buffer, format=kind, dpi=_PNG_DPI, metadata=_metadata(kind, base, story))
-        with writing(target):
-            try:
-                partial.write_bytes(buffer.getvalue())
-                partial.replace(target)
-            finally:
-                with contextlib.suppress(OSError):
-                    partial.unlink()
+        write_whole(target, buffer.getvalue())
         saved.append(target)
     return tuple(saved)
 

@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import torch
 
-import napari_eldyn
 from eldyn_training.origin import AutoencoderOrigin
 from eldyn_training.state import TrainingState
 from napari_eldyn.emulator.device import describe_device
+from napari_eldyn.versions import installed_versions
 
 __all__ = ["losses", "provenance"]
 
@@ -38,9 +37,7 @@ def provenance(
         "made_by": "eldyn-train fit",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
-            "napari-eldyn": napari_eldyn.__version__,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
+            **installed_versions("napari-eldyn", "torch", "numpy"),
             "python": platform.python_version(),
         },
         "recipe_name": recipe_name,

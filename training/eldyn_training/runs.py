@@ -16,7 +16,7 @@ from torch import Tensor
 
 from eldyn_training.recipe import Recipe
 from eldyn_training.recipe_files import differences
-from napari_eldyn.density.files import acquire, partial_path, writing
+from napari_eldyn.density.files import acquire, write_whole, writing
 from napari_eldyn.exceptions import EldynError
 
 __all__ = ["RunDirectory"]
@@ -57,8 +57,7 @@ class RunDirectory:
         lock = acquire(path)
         try:
             _check_identity(path, identity)
-            with writing(path / _IDENTITY):
-                _write_whole(path / _IDENTITY, json.dumps(identity, indent=1).encode())
+            write_whole(path / _IDENTITY, json.dumps(identity, indent=1).encode())
         except EldynError:
             os.close(lock)
             raise
@@ -89,8 +88,7 @@ class RunDirectory:
         path = self.path / _CHECKPOINT
         values = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         metadata = {"step": str(step), "extra": json.dumps(dict(extra))}
-        with writing(path):
-            _write_whole(path, safetensors.torch.save(values, metadata))
+        write_whole(path, safetensors.torch.save(values, metadata))
 
     def load(self) -> tuple[int, dict[str, Tensor], dict[str, Any]] | None:
         """Return step, tensors and extra values of the checkpoint, or None if there is none.
@@ -140,8 +138,7 @@ class RunDirectory:
                     kept.append(line)
             except (json.JSONDecodeError, KeyError, TypeError):
                 continue  # the line a killed process did not finish
-        with writing(path):
-            _write_whole(path, "".join(f"{line}\n" for line in kept).encode())
+        write_whole(path, "".join(f"{line}\n" for line in kept).encode())
 
 
 def _check_identity(path: Path, identity: Mapping[str, Any]) -> None:
@@ -186,15 +183,3 @@ def _with_defaults(recipe: Mapping[str, Any]) -> dict[str, Any]:
         return Recipe.model_validate(recipe).model_dump(mode="json")
     except ValidationError:
         return dict(recipe)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    partial = partial_path(path)
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

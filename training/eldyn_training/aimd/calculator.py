@@ -10,7 +10,7 @@ from ase import units
 from eldyn_training.aimd.recipe import AimdRecipe
 from napari_eldyn.exceptions import EldynError
 
-__all__ = ["SAFER_BETA", "SAFER_STEPS", "import_gpaw", "make_calculator", "versions"]
+__all__ = ["SAFER_BETA", "SAFER_STEPS", "import_gpaw", "make_calculator"]
 
 SAFER_BETA = 0.05
 """Mixing of the second try, a fifth of the default."""
@@ -88,19 +88,3 @@ def make_calculator(recipe: AimdRecipe, *, safer: bool = False, log: Path | None
         options["nbands"] = scf.bands
     # The new calculator's pseudo density holds compensation charges, negative near nuclei.
     return gpaw.GPAW(legacy_gpaw=True, **options)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what decides a trajectory."""
-    import ase
-    import numpy as np
-
-    import napari_eldyn
-
-    gpaw = import_gpaw()
-    return {
-        "napari-eldyn": napari_eldyn.__version__,
-        "gpaw": gpaw.__version__,
-        "ase": ase.__version__,
-        "numpy": np.__version__,
-    }

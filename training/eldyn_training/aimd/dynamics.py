@@ -16,7 +16,7 @@ from ase.md.md import MolecularDynamics
 from ase.md.nose_hoover_chain import NoseHooverChainNVT
 
 from eldyn_training.aimd.recipe import AimdRecipe
-from napari_eldyn.density.files import partial_path, writing
+from napari_eldyn.density.files import write_whole
 from napari_eldyn.exceptions import EldynError
 
 __all__ = [
@@ -159,13 +159,7 @@ def write_state(state: DynamicsState, path: Path) -> None:
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {name: np.asarray(value) for name, value in vars(state).items()}
     np.savez(buffer, **arrays)
-    partial = partial_path(path)
-    with writing(path):
-        try:
-            partial.write_bytes(buffer.getvalue())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    write_whole(path, buffer.getvalue())
 
 
 def read_state(path: Path) -> DynamicsState:

@@ -18,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 
-from eldyn_training.aimd.calculator import versions
 from eldyn_training.aimd.dynamics import DynamicsState, read_state, write_state
 from eldyn_training.aimd.recipe import AimdRecipe
 from eldyn_training.recipe_files import differences
 from napari_eldyn.density import DensityTrajectory, PeriodicGrid, StoreWriter
-from napari_eldyn.density.files import acquire, partial_path, writing
+from napari_eldyn.density.files import acquire, write_whole, writing
 from napari_eldyn.exceptions import EldynError
+from napari_eldyn.versions import installed_versions
 
 __all__ = ["SCALARS", "TrajectoryOutput"]
 
@@ -144,10 +144,7 @@ class TrajectoryOutput:
             remedy = f"Choose another name, or delete {self._folder} to begin anew."
             _check_same(begun, recipe, self._path, remedy)
             return
-        partial = partial_path(path)
-        with writing(path):
-            partial.write_text(json.dumps(recipe, indent=1), encoding="utf-8")
-            partial.replace(path)
+        write_whole(path, json.dumps(recipe, indent=1).encode())
 
     def _keep(self, state: DynamicsState, frames: int) -> None:
         write_state(state, self._state(frames))
@@ -177,7 +174,7 @@ class TrajectoryOutput:
             provenance={
                 "made_by": _MADE_BY,
                 "code": "GPAW (legacy calculator), ASE",
-                "versions": versions(),
+                "versions": installed_versions("napari-eldyn", "gpaw", "ase", "numpy"),
                 "includes_pseudo_core": recipe.kinds[0] == "pseudo",
                 "recipe": recipe.model_dump(mode="json"),
                 "meaning": {

@@ -8,11 +8,11 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from napari_eldyn.density.files import writing
+from napari_eldyn.versions import installed_versions
 
 __all__ = ["Journal", "JournalSummary", "now"]
 
@@ -56,7 +56,7 @@ class Journal:
                 "time": now(),
                 "host": socket.gethostname(),
                 "process": os.getpid(),
-                "versions": _versions(),
+                "versions": installed_versions(*_PROGRAMS),
             }
         )
 
@@ -106,13 +106,3 @@ def _last_byte(file: Any) -> bytes:
     file.seek(-1, os.SEEK_END)
     last: bytes = file.read(1)
     return last
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _PROGRAMS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

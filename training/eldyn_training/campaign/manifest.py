@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import Field
 
 from napari_eldyn.config import StrictModel, parse_config
-from napari_eldyn.density.files import partial_path, writing
+from napari_eldyn.density.files import write_whole
 from napari_eldyn.exceptions import EldynError
 
 __all__ = ["MANIFEST", "Manifest", "Status", "TrajectoryRecord", "read_manifest", "write_manifest"]
@@ -112,13 +111,4 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
     """
     path = directory / MANIFEST
     content = json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False)
-    partial = partial_path(path)
-    with writing(path):
-        try:
-            with partial.open("w", encoding="utf-8") as file:
-                file.write(content + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    write_whole(path, f"{content}\n".encode())
