@@ -42,12 +42,12 @@ def untrained_model(path: Path, trajectory: DensityTrajectory, *, stride: int = 
     import torch
 
     from napari_eldyn.density.transforms import fit_normalisation
-    from napari_eldyn.emulator.config import AutoencoderConfig, DenoiserConfig, EmulatorConfig
+    from napari_eldyn.emulator.config import AutoencoderConfig, DenoiserConfig, PooledConfig
     from napari_eldyn.emulator.emulator import Emulator
     from napari_eldyn.emulator.networks import build_networks
 
     torch.manual_seed(0)
-    config = EmulatorConfig(
+    config = PooledConfig(
         grid_shape=trajectory.grid.shape,
         cell=tuple(tuple(float(x) for x in row) for row in trajectory.grid.cell),
         timestep_fs=stride * trajectory.timestep,

@@ -21,7 +21,7 @@ from torch import Tensor
 from napari_eldyn.config import parse_config
 from napari_eldyn.density import LogNormalisation
 from napari_eldyn.density.files import write_whole, writing
-from napari_eldyn.emulator.config import EmulatorConfig
+from napari_eldyn.emulator.config import EmulatorConfig, parse_emulator_config
 from napari_eldyn.emulator.networks import EmulatorNetworks, build_networks
 from napari_eldyn.exceptions import EldynError
 
@@ -142,7 +142,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             remedy="Copy it again from where it came from.",
         ) from error
     metadata = _metadata(content, path)
-    config = parse_config(EmulatorConfig, _json(metadata, "config", path), path=path)
+    config = parse_emulator_config(_json(metadata, "config", path), path=path)
     normalisation = parse_config(
         LogNormalisation, _json(metadata, "normalisation", path), path=path
     )

@@ -1,4 +1,9 @@
-"""All learned parts of an emulator, built from its configuration."""
+"""All learned parts of an emulator, built from its configuration.
+
+Both families look the same from outside. Latents outside of this module are normalised and describe
+the whole state from which the next frame follows: one frame's latents, or those of several frames
+stacked along the channels, oldest first.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +11,26 @@ import torch
 from torch import Tensor, nn
 
 from napari_eldyn.emulator.autoencoder import PooledDecoder, PooledEncoder
-from napari_eldyn.emulator.config import EmulatorConfig
+from napari_eldyn.emulator.config import BLOCK, EmulatorConfig, PooledConfig, SpatialConfig
 from napari_eldyn.emulator.denoiser import MLPDenoiser
+from napari_eldyn.emulator.spatial_autoencoder import SpatialDecoder, SpatialEncoder
+from napari_eldyn.emulator.spatial_denoiser import SpatialDenoiser
 from napari_eldyn.exceptions import EldynError
 
-__all__ = ["EmulatorNetworks", "build_networks"]
+__all__ = [
+    "EmulatorNetworks",
+    "PooledNetworks",
+    "SpatialNetworks",
+    "build_networks",
+    "latent_shape",
+]
 
 
-class EmulatorNetworks(nn.Module):
-    """Encoder, decoder and denoiser, with the normalisation of the latents between them.
+class PooledNetworks(nn.Module):
+    """Encoder, decoder and denoiser of one latent vector, with its normalisation between them.
 
-    Latents outside of this module are normalised: :meth:`encode` subtracts ``latent_mean`` and
-    divides by ``latent_std``; :meth:`decode` undoes it. The denoiser sees normalised latents.
+    :meth:`encode` subtracts ``latent_mean`` and divides by ``latent_std``; :meth:`decode` undoes
+    it. The denoiser sees normalised latents.
 
     Attributes
     ----------
@@ -31,7 +44,7 @@ class EmulatorNetworks(nn.Module):
     latent_mean: Tensor
     latent_std: Tensor
 
-    def __init__(self, config: EmulatorConfig) -> None:
+    def __init__(self, config: PooledConfig) -> None:
         super().__init__()
         width = config.autoencoder.latent_dim
         self.encoder = PooledEncoder(config.autoencoder)
@@ -51,6 +64,52 @@ class EmulatorNetworks(nn.Module):
         return states
 
 
+class SpatialNetworks(nn.Module):
+    """Encoder, decoder and denoiser on a grid of latent vectors.
+
+    Attributes
+    ----------
+    encoder, decoder, denoiser : nn.Module
+        The networks; encoder and decoder work on raw latents of one frame.
+    latent_mean, latent_std : Tensor
+        Mean and standard deviation of the raw latents' channels over the training set,
+        (C, 1, 1, 1); zero and one until training sets them.
+    residual_std : Tensor
+        Standard deviation of the change of the normalised latents in one model step, by channel,
+        (C, 1, 1, 1): the unit of what the denoiser predicts.
+    """
+
+    latent_mean: Tensor
+    latent_std: Tensor
+    residual_std: Tensor
+
+    def __init__(self, config: SpatialConfig) -> None:
+        super().__init__()
+        channels = config.autoencoder.latent_channels
+        self.channels = channels
+        self.encoder = SpatialEncoder(config.autoencoder)
+        self.decoder = SpatialDecoder(config.autoencoder)
+        self.denoiser = SpatialDenoiser(config.denoiser, channels)
+        self.register_buffer("latent_mean", torch.zeros(channels, 1, 1, 1))
+        self.register_buffer("latent_std", torch.ones(channels, 1, 1, 1))
+        self.register_buffer("residual_std", torch.ones(channels, 1, 1, 1))
+
+    def encode(self, states: Tensor) -> Tensor:
+        """Map normalised states (B, 2, nx, ny, nz) to one frame's latents (B, C, gx, gy, gz)."""
+        latents: Tensor = self.encoder(states)
+        return (latents - self.latent_mean) / self.latent_std
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Map normalised latents (B, K C, gx, gy, gz) to the newest frame's normalised state."""
+        newest = latents[:, -self.channels :]
+        states: Tensor = self.decoder(newest * self.latent_std + self.latent_mean)
+        return states
+
+
+EmulatorNetworks = PooledNetworks | SpatialNetworks
+"""The networks of a model of either family."""
+
+
 def build_networks(config: EmulatorConfig) -> EmulatorNetworks:
     """Build freshly initialised networks.
 
@@ -62,9 +121,19 @@ def build_networks(config: EmulatorConfig) -> EmulatorNetworks:
     stride = config.autoencoder.total_stride
     if any(points % stride for points in config.grid_shape):
         grid = "×".join(map(str, config.grid_shape))
+        fewer = ", or use fewer channels levels" if isinstance(config, PooledConfig) else ""
         raise EldynError(
             f"the grid {grid} does not fit the autoencoder, which needs multiples of {stride}",
-            remedy="Resample the data to such a grid (eldyn convert --grid), or use fewer "
-            "channels levels.",
+            remedy=f"Resample the data to such a grid (eldyn convert --grid){fewer}.",
         )
-    return EmulatorNetworks(config)
+    if isinstance(config, SpatialConfig):
+        return SpatialNetworks(config)
+    return PooledNetworks(config)
+
+
+def latent_shape(config: EmulatorConfig, grid_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of the latents of one state on a grid: (D,) or (K C, gx, gy, gz)."""
+    if isinstance(config, PooledConfig):
+        return (config.autoencoder.latent_dim,)
+    channels = config.autoencoder.latent_channels * config.denoiser.context_frames
+    return (channels, *(points // BLOCK for points in grid_shape))

@@ -17,7 +17,7 @@ import torch
 
 from napari_eldyn.density import DensityTrajectory, LogNormalisation, PeriodicGrid
 from napari_eldyn.emulator import Emulator, Rollout, describe_device, resolve_device
-from napari_eldyn.emulator.config import DenoiserConfig, EmulatorConfig
+from napari_eldyn.emulator.config import DenoiserConfig, PooledConfig
 from napari_eldyn.emulator.networks import build_networks
 from napari_eldyn.emulator.samplers import ddpm
 
@@ -27,7 +27,7 @@ SAMPLERS = (("ddpm", 1000), ("ddpm", 100), ("ddim", 100), ("ddim", 20), ("ddim",
 
 def random_emulator(points: int, device: str) -> Emulator:
     torch.manual_seed(0)
-    config = EmulatorConfig(
+    config = PooledConfig(
         grid_shape=(points,) * 3,
         cell=((EDGE, 0.0, 0.0), (0.0, EDGE, 0.0), (0.0, 0.0, EDGE)),
         timestep_fs=4.0,

@@ -27,7 +27,7 @@ from napari_eldyn.emulator import Emulator, Rollout
 from napari_eldyn.emulator.config import (
     AutoencoderConfig,
     DenoiserConfig,
-    EmulatorConfig,
+    PooledConfig,
     ScheduleConfig,
 )
 from napari_eldyn.emulator.networks import build_networks
@@ -67,7 +67,7 @@ def folder(tmp_path_factory):
         moving_density(30, 1), grid, 100.0 + 4.0 * np.arange(30), kind="pseudo"
     ).save(root / "reference.eldyn")
     reference = DensityTrajectory.open(root / "reference.eldyn")
-    config = EmulatorConfig(
+    config = PooledConfig(
         grid_shape=SHAPE,
         cell=tuple(tuple(row) for row in CELL.tolist()),
         timestep_fs=4.0,

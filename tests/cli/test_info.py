@@ -136,10 +136,10 @@ def test_npz_chunks(info, tmp_path: Path) -> None:
 
 def test_a_model(info, tmp_path: Path) -> None:
     from napari_eldyn.emulator.checkpoint import save_checkpoint
-    from napari_eldyn.emulator.config import AutoencoderConfig, DenoiserConfig, EmulatorConfig
+    from napari_eldyn.emulator.config import AutoencoderConfig, DenoiserConfig, PooledConfig
     from napari_eldyn.emulator.networks import build_networks
 
-    config = EmulatorConfig(
+    config = PooledConfig(
         grid_shape=(8, 8, 8),
         cell=((8.66, 0, 0), (0, 8.66, 0), (0, 0, 8.66)),
         timestep_fs=8.0,

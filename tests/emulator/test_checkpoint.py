@@ -16,11 +16,11 @@ import torch
 
 from napari_eldyn.density import LogNormalisation
 from napari_eldyn.emulator.checkpoint import load_checkpoint, save_checkpoint
-from napari_eldyn.emulator.config import AutoencoderConfig, DenoiserConfig, EmulatorConfig
+from napari_eldyn.emulator.config import AutoencoderConfig, DenoiserConfig, PooledConfig
 from napari_eldyn.emulator.networks import EmulatorNetworks, build_networks
 from napari_eldyn.exceptions import EldynError
 
-CONFIG = EmulatorConfig(
+CONFIG = PooledConfig(
     grid_shape=(8, 8, 8),
     cell=((5.0, 0.0, 0.0), (0.0, 5.0, 0.0), (1.0, 0.0, 5.0)),
     timestep_fs=4.0,

@@ -8,18 +8,18 @@ from scipy.ndimage import correlate
 
 from napari_eldyn.config import parse_config
 from napari_eldyn.emulator.autoencoder import PooledDecoder, PooledEncoder
-from napari_eldyn.emulator.config import AutoencoderConfig, EmulatorConfig
+from napari_eldyn.emulator.config import AutoencoderConfig, PooledConfig
 from napari_eldyn.emulator.networks import EmulatorNetworks, build_networks
 from napari_eldyn.exceptions import EldynError
 
 CUBE = ((8.66, 0.0, 0.0), (0.0, 8.66, 0.0), (0.0, 0.0, 8.66))
 
 
-def small(norm_groups: int = 0, **fields: object) -> EmulatorConfig:
+def small(norm_groups: int = 0, **fields: object) -> PooledConfig:
     autoencoder = AutoencoderConfig(
         channels=(4, 8), decoder_channels=(8, 4), norm_groups=norm_groups
     )
-    return EmulatorConfig(
+    return PooledConfig(
         **{"grid_shape": (8, 12, 4), "cell": CUBE, "timestep_fs": 4.0, **fields},
         autoencoder=autoencoder,
     )
@@ -114,8 +114,8 @@ def test_groups_must_divide_channels() -> None:
 def test_an_unknown_key_is_named_with_the_nearest() -> None:
     values = {**small().model_dump(), "timestep": 4.0}
     with pytest.raises(EldynError, match=r"unknown key 'timestep' \(did you mean 'timestep_fs'"):
-        parse_config(EmulatorConfig, values)
+        parse_config(PooledConfig, values)
     values = small().model_dump()
     values["denoiser"]["hiden"] = 3
     with pytest.raises(EldynError, match=r"'denoiser\.hiden' \(did you mean 'hidden'"):
-        parse_config(EmulatorConfig, values)
+        parse_config(PooledConfig, values)
