@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from eldyn_training.data import Batch, BatchLoader, Dataset, Draw, Symmetries, load_dataset
 from eldyn_training.distributed import Processes
-from eldyn_training.recipe import Recipe, load_recipe
+from eldyn_training.recipe import PooledRecipe, load_recipe
 from eldyn_training.stages import AutoencoderStage
 from eldyn_training.state import TrainingState, start
 
@@ -55,7 +55,7 @@ def random_frames(points: int, count: int) -> DensityTrajectory:
     return DensityTrajectory.from_array(values, grid, 2.0 * np.arange(count), kind="pseudo")
 
 
-def make_loader(dataset: Dataset, recipe: Recipe, *, augmented: bool) -> BatchLoader:
+def make_loader(dataset: Dataset, recipe: PooledRecipe, *, augmented: bool) -> BatchLoader:
     symmetries = Symmetries(
         dataset.grid, shifts=augmented, point_group=augmented, device=dataset.device
     )
@@ -86,7 +86,7 @@ def run(points: int, device: torch.device, frames: int, repeats: int) -> None:
     recipe = load_recipe("paper")
     values = recipe.model_dump()
     values["data"].update(grid=(points,) * 3, frames=":")
-    recipe = Recipe.model_validate(values)
+    recipe = PooledRecipe.model_validate(values)
     trajectory, clock = random_frames(points, frames), Clock(device)
     with tempfile.TemporaryDirectory() as cache:
         datasets = {
@@ -105,7 +105,7 @@ def step_with(
     stage: AutoencoderStage,
     training: TrainingState,
     datasets: dict[str, Dataset],
-    recipe: Recipe,
+    recipe: PooledRecipe,
     clock: Clock,
     points: int,
     repeats: int,
@@ -149,7 +149,7 @@ def step_with(
 
 
 def loading(
-    dataset: Dataset, recipe: Recipe, clock: Clock, *, augmented: bool, repeats: int
+    dataset: Dataset, recipe: PooledRecipe, clock: Clock, *, augmented: bool, repeats: int
 ) -> float:
     """Return the time of loading a batch when nothing else is done, median over batches."""
     direct = make_loader(dataset, recipe, augmented=augmented)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from eldyn_training.data import load_dataset
 from eldyn_training.distributed import Processes
-from eldyn_training.recipe import Recipe, load_recipe
+from eldyn_training.recipe import PooledRecipe, load_recipe
 from eldyn_training.stages import plan
 from eldyn_training.state import start
 
@@ -44,7 +44,7 @@ def synthetic(grid: int, frames: int = 24) -> DensityTrajectory:
     )
 
 
-def variant(base: Recipe, grid: int, batch: int, precision: str, name: str) -> Recipe:
+def variant(base: PooledRecipe, grid: int, batch: int, precision: str, name: str) -> PooledRecipe:
     """Return the recipe of a variant."""
     values = base.model_dump()
     chosen = VARIANTS[name]
@@ -54,11 +54,11 @@ def variant(base: Recipe, grid: int, batch: int, precision: str, name: str) -> R
     )
     values["refinement"]["steps"] = 1
     values["objective"]["sjsd_start"] = 0
-    return Recipe.model_validate(values)
+    return PooledRecipe.model_validate(values)
 
 
 def prepare(
-    recipe: Recipe, data: DensityTrajectory, device: torch.device, *, sjsd: bool
+    recipe: PooledRecipe, data: DensityTrajectory, device: torch.device, *, sjsd: bool
 ) -> Callable[[], None]:
     """Return what does one step."""
     dataset = load_dataset(recipe.data, [data], device=device)
@@ -95,7 +95,7 @@ def measure(
     return best
 
 
-def convolution_rate(recipe: Recipe, batch: int, device: torch.device) -> None:
+def convolution_rate(recipe: PooledRecipe, batch: int, device: torch.device) -> None:
     """Print the rate of the step's convolutions against one convolution's own rate."""
     from torch.utils.flop_counter import FlopCounterMode
 

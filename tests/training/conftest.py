@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from eldyn_training.recipe import Recipe
+from eldyn_training.recipe import PooledRecipe
 from liquid import gaussian_liquid
 
 from napari_eldyn.density import DensityTrajectory
@@ -38,5 +38,5 @@ def values() -> dict[str, Any]:
 
 
 @pytest.fixture
-def recipe(values: dict[str, Any]) -> Recipe:
-    return Recipe.model_validate(values)
+def recipe(values: dict[str, Any]) -> PooledRecipe:
+    return PooledRecipe.model_validate(values)

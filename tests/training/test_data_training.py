@@ -9,7 +9,7 @@ import torch
 from eldyn_training.cli import app
 from eldyn_training.data import Storage
 from eldyn_training.engine import fit
-from eldyn_training.recipe import Recipe
+from eldyn_training.recipe import PooledRecipe
 from liquid import gaussian_liquid
 from safetensors.torch import load_file
 from typer.testing import CliRunner
@@ -19,7 +19,7 @@ from napari_eldyn.emulator import Emulator
 
 def trained(values: dict[str, Any], out: Path, storage: Storage = "memory") -> dict[str, Any]:
     result = fit(
-        Recipe.model_validate(values),
+        PooledRecipe.model_validate(values),
         [gaussian_liquid(10), gaussian_liquid(9, seed=1)],
         out, device="cpu", storage=storage, show_progress=False,
     )  # fmt: skip

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from eldyn_training.engine import FitResult, fit
-from eldyn_training.recipe import Recipe
+from eldyn_training.recipe import PooledRecipe
 from liquid import gaussian_liquid
 from safetensors.torch import load_file
 
@@ -23,7 +23,7 @@ from napari_eldyn.exceptions import EldynError
 
 
 def run(
-    recipe: Recipe, trajectory: DensityTrajectory, out: Path, minutes: float = 60.0
+    recipe: PooledRecipe, trajectory: DensityTrajectory, out: Path, minutes: float = 60.0
 ) -> FitResult:
     return fit(
         recipe, [trajectory], out, device="cpu", checkpoint_minutes=minutes, show_progress=False
@@ -34,10 +34,10 @@ def read_log(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
 
 
-def changed(values: dict[str, Any], **sections: dict[str, Any]) -> Recipe:
+def changed(values: dict[str, Any], **sections: dict[str, Any]) -> PooledRecipe:
     for name, section in sections.items():
         values[name] = {**values[name], **section}
-    return Recipe.model_validate(values)
+    return PooledRecipe.model_validate(values)
 
 
 def test_losses_fall(values: dict[str, Any], trajectory: DensityTrajectory, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_losses_fall(values: dict[str, Any], trajectory: DensityTrajectory, tmp_
 
 
 def test_the_model_file_is_ready_for_rollouts(
-    recipe: Recipe, trajectory: DensityTrajectory, tmp_path: Path
+    recipe: PooledRecipe, trajectory: DensityTrajectory, tmp_path: Path
 ) -> None:
     result = run(recipe, trajectory, tmp_path / "run")
     model = Emulator.load(result.model)
@@ -71,7 +71,7 @@ def test_the_model_file_is_ready_for_rollouts(
     provenance = model.provenance
     assert provenance["data"]["trajectories"][0]["frames"] == "0:12:1"
     assert len(provenance["data"]["sha256"]) == 64
-    assert Recipe.model_validate(provenance["recipe"]) == recipe
+    assert PooledRecipe.model_validate(provenance["recipe"]) == recipe
     assert provenance["training"]["steps"] == 11
     assert provenance["scores_on_training_states"] == result.scores
     assert model.networks.latent_mean.abs().max() > 0
@@ -89,7 +89,7 @@ def test_the_model_file_is_ready_for_rollouts(
 
 @pytest.mark.parametrize("stop_at", [1, 3, 6, 8])
 def test_resuming_repeats_the_uninterrupted_run_bit_for_bit(
-    recipe: Recipe,
+    recipe: PooledRecipe,
     trajectory: DensityTrajectory,
     tmp_path: Path,
     stop_at: int,
@@ -130,7 +130,7 @@ def test_resuming_repeats_the_uninterrupted_run_bit_for_bit(
 
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(
-    recipe: Recipe,
+    recipe: PooledRecipe,
     trajectory: DensityTrajectory,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -162,7 +162,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(
 
 
 def test_a_finished_run_is_not_trained_again(
-    recipe: Recipe, trajectory: DensityTrajectory, tmp_path: Path
+    recipe: PooledRecipe, trajectory: DensityTrajectory, tmp_path: Path
 ) -> None:
     first = run(recipe, trajectory, tmp_path / "run")
     before = load_file(first.model)
@@ -205,7 +205,7 @@ def test_sjsd_enters_when_the_recipe_says(
 def test_the_directory_of_another_run_is_refused(
     values: dict[str, Any], trajectory: DensityTrajectory, tmp_path: Path
 ) -> None:
-    run(Recipe.model_validate(values), trajectory, tmp_path / "run")
+    run(PooledRecipe.model_validate(values), trajectory, tmp_path / "run")
     other = changed(values, training={"learning_rate": 0.5}, data={"stride": 2})
     with pytest.raises(
         EldynError, match=r"differs in data\.stride, training\.learning_rate"
@@ -222,7 +222,7 @@ def test_the_directory_of_another_run_is_refused(
 
 
 def test_a_damaged_checkpoint_is_named(
-    recipe: Recipe, trajectory: DensityTrajectory, tmp_path: Path
+    recipe: PooledRecipe, trajectory: DensityTrajectory, tmp_path: Path
 ) -> None:
     run(recipe, trajectory, tmp_path / "run")
     checkpoint = tmp_path / "run" / "checkpoint.safetensors"
@@ -233,7 +233,7 @@ def test_a_damaged_checkpoint_is_named(
 
 
 def test_two_processes_do_not_share_a_directory(
-    recipe: Recipe, trajectory: DensityTrajectory, tmp_path: Path
+    recipe: PooledRecipe, trajectory: DensityTrajectory, tmp_path: Path
 ) -> None:
     from eldyn_training.data import load_dataset
     from eldyn_training.runs import RunDirectory
@@ -258,14 +258,14 @@ def test_divergence_is_an_error_and_keeps_the_checkpoint(
 
 
 def test_a_missing_device_is_an_error(
-    recipe: Recipe, trajectory: DensityTrajectory, tmp_path: Path
+    recipe: PooledRecipe, trajectory: DensityTrajectory, tmp_path: Path
 ) -> None:
     with pytest.raises(EldynError, match="not available"):
         fit(recipe, [trajectory], tmp_path / "run", device="cuda:77", show_progress=False)
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(
-    recipe: Recipe,
+    recipe: PooledRecipe,
     trajectory: DensityTrajectory,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -288,7 +288,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(
 
 
 def test_training_works_outside_of_the_main_thread(
-    recipe: Recipe, trajectory: DensityTrajectory, tmp_path: Path
+    recipe: PooledRecipe, trajectory: DensityTrajectory, tmp_path: Path
 ) -> None:
     results: list[FitResult] = []
     thread = threading.Thread(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from eldyn_training.recipe import Recipe, load_recipe
+from eldyn_training.recipe import PooledRecipe, load_recipe
 
 from napari_eldyn.density import DensityTrajectory
 from napari_eldyn.emulator import Emulator, Rollout
@@ -25,7 +25,7 @@ def model() -> Emulator:
 
 
 def test_the_model_comes_from_the_committed_recipe(model: Emulator) -> None:
-    assert Recipe.model_validate(model.provenance["recipe"]) == load_recipe("li32_small")
+    assert PooledRecipe.model_validate(model.provenance["recipe"]) == load_recipe("li32_small")
 
 
 def test_the_trajectory_was_held_back(model: Emulator, held_back: DensityTrajectory) -> None:

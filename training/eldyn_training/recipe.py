@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,20 +12,27 @@ from napari_eldyn.config import StrictModel, parse_config
 from napari_eldyn.emulator.config import (
     AutoencoderConfig,
     DenoiserConfig,
+    DiffusionConfig,
     PositiveInt,
     ScheduleConfig,
+    SpatialAutoencoderConfig,
+    SpatialDenoiserConfig,
 )
 
 __all__ = [
     "DataRecipe",
-    "ModelRecipe",
     "ObjectiveRecipe",
+    "PooledModelRecipe",
+    "PooledRecipe",
     "Recipe",
     "RefinementRecipe",
+    "SpatialModelRecipe",
+    "SpatialRecipe",
     "TrainingRecipe",
     "ValidationRecipe",
     "load_recipe",
     "parse_frames",
+    "parse_recipe",
 ]
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -57,6 +64,11 @@ class DataRecipe(StrictModel):
     """Rotate or reflect every transition by a random operation of the cell's point group (48 for
     a cube), anew each time it is used. An exact symmetry of liquids; a crystal's density only has
     its own."""
+    other_cells: bool = False
+    """Also train on trajectories in cells that are the first trajectory's, scaled, with as many
+    grid points: the same liquid at another density. Only those in the first one's cell say what
+    the model holds (its cell, its normalisation, the range of histograms) and validate; the
+    others train with all their frames."""
     validation_trajectories: Annotated[int, Field(ge=0)] | tuple[str, ...] = 0
     """Trajectories held back for validation: the last so many, or those of these names."""
     validation_frames: Annotated[int, Field(ge=0)] = 0
@@ -96,13 +108,22 @@ class DataRecipe(StrictModel):
         return self
 
 
-class ModelRecipe(StrictModel):
-    """The networks; see :mod:`napari_eldyn.emulator.config`."""
+class PooledModelRecipe(StrictModel):
+    """The paper's networks; see :mod:`napari_eldyn.emulator.config`."""
 
     family: Literal["pooled"] = "pooled"
     autoencoder: AutoencoderConfig = AutoencoderConfig()
     denoiser: DenoiserConfig = DenoiserConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+
+
+class SpatialModelRecipe(StrictModel):
+    """The networks on a grid of latents; see :mod:`napari_eldyn.emulator.config`."""
+
+    family: Literal["spatial"] = "spatial"
+    autoencoder: SpatialAutoencoderConfig = SpatialAutoencoderConfig()
+    denoiser: SpatialDenoiserConfig = SpatialDenoiserConfig()
+    diffusion: DiffusionConfig = DiffusionConfig()
 
 
 class ObjectiveRecipe(StrictModel):
@@ -212,11 +233,10 @@ class ValidationRecipe(StrictModel):
     """Which averaged weights a stage ends with."""
 
 
-class Recipe(StrictModel):
-    """A training run."""
+class _Recipe(StrictModel):
+    """What recipes of all families have."""
 
     data: DataRecipe = DataRecipe()
-    model: ModelRecipe = ModelRecipe()
     objective: ObjectiveRecipe = ObjectiveRecipe()
     training: TrainingRecipe
     refinement: RefinementRecipe = RefinementRecipe()
@@ -230,6 +250,17 @@ class Recipe(StrictModel):
                 "refinement.steps must be above 0"
             )
         return self
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of both stages together, unless validation ends one early."""
+        return self.training.steps + self.refinement.steps
+
+
+class PooledRecipe(_Recipe):
+    """A training run of the paper's family."""
+
+    model: PooledModelRecipe = PooledModelRecipe()
 
     @model_validator(mode="after")
     def _few_enough_evaluations(self) -> Self:
@@ -253,10 +284,21 @@ class Recipe(StrictModel):
             )
         return self
 
-    @property
-    def total_steps(self) -> int:
-        """Steps of both stages together, unless validation ends one early."""
-        return self.training.steps + self.refinement.steps
+
+class SpatialRecipe(_Recipe):
+    """A training run of the spatial family."""
+
+    model: SpatialModelRecipe
+
+    @model_validator(mode="after")
+    def _in_two_stages(self) -> Self:
+        if self.training.stages != "two_stage":
+            raise ValueError('model.family = "spatial" needs training.stages = "two_stage"')
+        return self
+
+
+Recipe = PooledRecipe | SpatialRecipe
+"""A training run."""
 
 
 def load_recipe(name: str | Path) -> Recipe:
@@ -276,7 +318,16 @@ def load_recipe(name: str | Path) -> Recipe:
         or of a wrong type.
     """
     values, path = read_recipe(name)
-    return parse_config(Recipe, values, path=path)
+    return parse_recipe(values, path=path)
+
+
+def parse_recipe(values: dict[str, Any], *, path: Path | None = None) -> Recipe:
+    """Check a recipe of any family; see :func:`load_recipe`."""
+    model = values.get("model")
+    family = model.get("family") if isinstance(model, dict) else None
+    if family == "spatial":
+        return parse_config(SpatialRecipe, values, path=path)
+    return parse_config(PooledRecipe, values, path=path)
 
 
 def parse_frames(text: str) -> slice:

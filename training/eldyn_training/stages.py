@@ -25,6 +25,7 @@ from eldyn_training.objective import (
 )
 from eldyn_training.recipe import Recipe
 from eldyn_training.state import TrainingState, averaged_networks, restart
+from napari_eldyn.emulator.config import PooledConfig
 from napari_eldyn.emulator.networks import EmulatorNetworks
 from napari_eldyn.exceptions import EldynError
 
@@ -95,13 +96,7 @@ class AutoencoderStage:
         size = recipe.training.batch_size
         part = processes.share(size)
         batch = self._loader.batch(training.step)
-        draws = draw_noise(
-            recipe.objective,
-            training.schedule,
-            size,
-            training.config.autoencoder.latent_dim,
-            random_source(recipe.training.seed, training.step),
-        )[part]
+        draws = self._draws(training, size, part) if self.denoiser else None
         weight = _sjsd_weight(recipe, training.step)
         loss, parts = self._losses(
             batch.current,
@@ -119,6 +114,17 @@ class AutoencoderStage:
             "gradient_norm": norm,
             "frames": size,
         }
+
+    def _draws(self, training: TrainingState, size: int, part: slice) -> NoiseDraws:
+        """Draw the noises of the whole batch, and return this process's share."""
+        assert isinstance(training.config, PooledConfig)
+        return draw_noise(
+            training.recipe.objective,
+            training.schedule,
+            size,
+            training.config.autoencoder.latent_dim,
+            random_source(training.recipe.training.seed, training.step),
+        )[part]
 
 
 class _Losses(nn.Module):
@@ -141,7 +147,7 @@ class _Losses(nn.Module):
         current: Tensor,
         following: Tensor | None,
         target_counts: Tensor,
-        draws: NoiseDraws,
+        draws: NoiseDraws | None,
         sjsd_weight: float,
         *,
         first: bool,
@@ -171,7 +177,7 @@ class _Losses(nn.Module):
             "sjsd": sjsd,
             "jsd": jsd,
         }
-        if following is not None:
+        if following is not None and draws is not None:
             z_0, z_next = (
                 self.latents.normalise(z if reaches else z.detach())
                 for z in (raw, raw_following.float())
@@ -195,9 +201,13 @@ class _RunningLatents:
     def update(self, raw: Tensor, *, first: bool) -> None:
         networks, weight = self.networks, 1.0 if first else self.momentum
         latents = self.processes.gather(raw)
-        networks.latent_mean.lerp_(latents.mean(dim=0), weight)
+        # Over everything but the channels: (D,) of vectors, (C, 1, 1, 1) of grids.
+        others = (0, *range(2, latents.ndim))
+        shape = networks.latent_mean.shape
+        networks.latent_mean.lerp_(latents.mean(dim=others).view(shape), weight)
         variance = networks.latent_std.square()
-        variance.lerp_((latents - networks.latent_mean).square().mean(dim=0), weight)
+        square = (latents - networks.latent_mean).square()
+        variance.lerp_(square.mean(dim=others).view(shape), weight)
         networks.latent_std.copy_(variance.sqrt().clamp_min(1e-6))
 
     def normalise(self, raw: Tensor) -> Tensor:

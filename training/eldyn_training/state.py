@@ -14,7 +14,7 @@ from eldyn_training.distributed import Processes
 from eldyn_training.objective import DistributionLoss, TargetCounts
 from eldyn_training.recipe import Recipe
 from eldyn_training.runs import RunDirectory
-from napari_eldyn.emulator.config import EmulatorConfig
+from napari_eldyn.emulator.config import EmulatorConfig, ScheduleConfig, parse_emulator_config
 from napari_eldyn.emulator.networks import EmulatorNetworks, build_networks
 from napari_eldyn.emulator.schedule import NoiseSchedule, linear_schedule
 from napari_eldyn.exceptions import EldynError
@@ -81,7 +81,7 @@ def start(
         networks=networks,
         average=_averaged(recipe, networks),
         optimiser=_optimiser(recipe, networks),
-        schedule=linear_schedule(config.schedule),
+        schedule=linear_schedule(getattr(config, "schedule", ScheduleConfig())),
         distribution=distribution,
         targets=TargetCounts(
             distribution, dataset.density.__getitem__, len(dataset.density), device
@@ -165,16 +165,15 @@ def restore(training: TrainingState, run: RunDirectory) -> None:
 
 
 def _emulator_config(recipe: Recipe, dataset: Dataset) -> EmulatorConfig:
-    rows = dataset.grid.cell.tolist()
-    return EmulatorConfig(
-        family=recipe.model.family,
-        grid_shape=dataset.grid.shape,
-        cell=(tuple(rows[0]), tuple(rows[1]), tuple(rows[2])),
-        timestep_fs=dataset.timestep,
-        density_kind=dataset.kind,
-        autoencoder=recipe.model.autoencoder,
-        denoiser=recipe.model.denoiser,
-        schedule=recipe.model.schedule,
+    return parse_emulator_config(
+        {
+            "grid_shape": dataset.grid.shape,
+            "cell": dataset.grid.cell.tolist(),
+            "timestep_fs": dataset.timestep,
+            "density_kind": dataset.kind,
+            **recipe.model.model_dump(),
+        },
+        path=None,
     )
 
 

@@ -65,15 +65,14 @@ def fit(
     """
     from eldyn_training.data import open_data
     from eldyn_training.engine import fit as run_fit
-    from eldyn_training.recipe import Recipe, load_recipe
-    from napari_eldyn.config import parse_config
+    from eldyn_training.recipe import load_recipe, parse_recipe
 
     is_first = os.environ.get("RANK", "0") == "0"
     chosen = load_recipe(recipe)
     if frames is not None:
         values = chosen.model_dump()
         values["data"]["frames"] = frames
-        chosen = parse_config(Recipe, values)
+        chosen = parse_recipe(values)
 
     def tell(line: str) -> None:
         if is_first:
