@@ -16,6 +16,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from napari_eldyn.emulator.samplers.edm import StepCallback
 from napari_eldyn.emulator.schedule import NoiseSchedule
 from napari_eldyn.exceptions import EldynError
 
@@ -23,17 +24,12 @@ __all__ = [
     "SAMPLERS",
     "Denoiser",
     "Sampler",
-    "StepCallback",
     "check_sampler",
     "ddim",
     "ddpm",
     "default_evaluations",
     "trailing_timesteps",
 ]
-
-StepCallback = Callable[[int, int, Tensor], None]
-"""Called after each evaluation with its index, the diffusion step, and the latents then."""
-
 
 Denoiser = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Predicts the noise in z_t (B, D) at steps t (B,), given the condition z_0 (B, D)."""
