@@ -131,6 +131,64 @@ def test_mixed_trajectories_are_refused_with_both_files(
     assert str(error.value.path) == "other.eldyn"
 
 
+def test_other_cells_train_beside_the_model_s_own() -> None:
+    """Cell, normalisation, histogram limits and validation are the first trajectory's."""
+    own = [random_trajectory(20, seed=seed) for seed in (0, 1)]
+    dense = DensityTrajectory.from_array(
+        np.stack([3.0 * frame for frame in random_trajectory(12, seed=2)]),
+        PeriodicGrid(np.eye(3) * 3.8, (4, 4, 4)), np.arange(12) * 2.0, kind="pseudo",
+    )  # fmt: skip
+    split: dict[str, Any] = {"stride": 2, "validation_frames": 6}
+    alone = load_dataset(DataRecipe(**split), own)
+    both = load_dataset(DataRecipe(**split, other_cells=True), [own[0], dense, own[1]])
+    np.testing.assert_array_equal(both.grid.cell, np.eye(3) * 4.0)
+    assert (both.normalisation, both.limits) == (alone.normalisation, alone.limits)
+    assert both.report == alone.report
+    # The other cell's frames, 20 … 31, all train, and none validates.
+    assert frames_of(both.training) == {*range(10), *range(20, 32), *range(32, 42)}
+    assert frames_of(both.validation) == {*range(14, 20), *range(46, 52)}
+    log = np.log(3.0 * random_trajectory(12, seed=2)[4].astype(np.float64))
+    expected = (log - both.normalisation.mean) / both.normalisation.std
+    np.testing.assert_allclose(both.density[24], expected, rtol=1e-4, atol=1e-4)
+    named = [source.cell for source in both.sources]
+    assert named[0] is None
+    assert named[2] is None
+    np.testing.assert_array_equal(named[1], np.eye(3) * 3.8)
+
+
+def test_the_last_trajectories_that_validate_are_in_the_model_s_cell() -> None:
+    parts = [
+        random_trajectory(10, seed=seed, cell=cell, path=f"{name}.eldyn")
+        for seed, (name, cell) in enumerate((("a", 4.0), ("b", 4.0), ("c", 3.8)))
+    ]
+    recipe = DataRecipe(other_cells=True, validation_trajectories=1)
+    assert [len(source.validation) for source in load_dataset(recipe, parts).sources] == [0, 10, 0]
+    for wanted, message in (
+        (("c",), "names 'c', whose cell is not that of a"),
+        (2, "= 2 of 2 in the model's cell leaves none to train on"),
+        (("a", "b"), "all trajectories in the model's cell"),
+    ):
+        recipe = DataRecipe(other_cells=True, validation_trajectories=wanted)
+        with pytest.raises(EldynError, match=message):
+            load_dataset(recipe, parts)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_cells_of_another_shape_are_refused(allowed: bool) -> None:
+    first = random_trajectory(path="first.eldyn")
+    longer = DensityTrajectory.from_array(
+        np.stack(list(random_trajectory(seed=1))),
+        PeriodicGrid(np.diag([4.0, 4.0, 4.4]), (4, 4, 4)), first.times,
+        kind="pseudo", path="longer.eldyn",
+    )  # fmt: skip
+    message = "is not that of .*first.eldyn scaled" if allowed else "a model holds one"
+    with pytest.raises(EldynError, match=r"has the cell .*4\.4") as error:
+        load_dataset(DataRecipe(other_cells=allowed), [first, longer])
+    assert error.match(message)
+    with pytest.raises(EldynError, match=r"data\.other_cells = true"):
+        load_dataset(DataRecipe(), [first, random_trajectory(cell=3.8, seed=1)])
+
+
 def test_mixed_grids_go_together_on_the_grid_of_the_recipe() -> None:
     parts = [gaussian_liquid(8, points=16), gaussian_liquid(8, points=12, seed=1)]
     dataset = load_dataset(DataRecipe(grid=(12, 12, 12)), parts)

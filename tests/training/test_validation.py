@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 from eldyn_training.engine import FitResult, fit
-from eldyn_training.recipe import Recipe
+from eldyn_training.recipe import PooledRecipe
 from eldyn_training.runs import RunDirectory
 from liquid import gaussian_liquid
 from safetensors.torch import load_file
 
-from napari_eldyn.density import DensityTrajectory
+from napari_eldyn.density import DensityTrajectory, PeriodicGrid
 from napari_eldyn.emulator import Emulator
 from napari_eldyn.emulator.model_card import model_card
 from napari_eldyn.exceptions import EldynError
@@ -38,12 +38,12 @@ def validated(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def changed(values: dict[str, Any], **sections: dict[str, Any]) -> Recipe:
+def changed(values: dict[str, Any], **sections: dict[str, Any]) -> PooledRecipe:
     merged = {**values, **{k: {**values.get(k, {}), **v} for k, v in sections.items()}}
-    return Recipe.model_validate(merged)
+    return PooledRecipe.model_validate(merged)
 
 
-def run(recipe: Recipe, data: DensityTrajectory, out: Path, **options: Any) -> FitResult:
+def run(recipe: PooledRecipe, data: DensityTrajectory, out: Path, **options: Any) -> FitResult:
     return fit(recipe, [data], out, device="cpu", show_progress=False, **options)
 
 
@@ -232,6 +232,49 @@ def test_a_denoiser_on_an_autoencoder_trained_before(
     none = changed(validated, refinement={"steps": 0})
     with pytest.raises(EldynError, match=r"Set refinement\.steps"):
         run(none, longer, tmp_path / "third", autoencoder=first.model)
+
+
+def test_a_denoiser_on_other_data_takes_the_autoencoder_s_normalisation(
+    validated: dict[str, Any],
+    longer: DensityTrajectory,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """More trajectories, one of them denser and in a smaller cell, than its autoencoder saw."""
+    first = run(changed(validated), longer, tmp_path / "first")
+    more = [gaussian_liquid(24, seed=1), smaller(gaussian_liquid(20, seed=2))]
+    recipe = changed(validated, data={"other_cells": True})
+    second = fit(recipe, more, tmp_path / "second", device="cpu", autoencoder=first.model)
+    told = capsys.readouterr().out
+    assert "normalised as model.safetensors, whose autoencoder is used" in told
+    assert "in other cells, and for training only: trajectory (2); cell" in told
+    mine, theirs = Emulator.load(first.model), Emulator.load(second.model)
+    assert theirs.normalisation == mine.normalisation
+    # The validation frames are judged in that normalisation: those of the autoencoder's model.
+    density = mine.normalisation.normalise(np.stack(list(more[0])[16:]))[0]
+    rate = (density[2:] - density[:-2]) / (2 * 4.0 * (mine.normalisation.rate_std or 0.0))
+    states = np.stack([density[1:-1], rate], axis=1).astype(np.float32)
+    decoded = mine.decode_states(mine.encode_states(states))
+    reference = ((decoded - states)[:, 0] ** 2).mean()
+    assert second.validation_scores["mse_density"] == pytest.approx(reference, rel=1e-3)
+    data = theirs.provenance["data"]
+    assert "whose autoencoder is used" in data["normalisation_adopted"]
+    assert data["trajectories"][1]["other_cell"] == (np.eye(3) * 4.5).tolist()
+    assert "other_cell" not in data["trajectories"][0]
+    card = {name: text for section in model_card(theirs) for name, text in section.lines}
+    assert any("4.5" in text for name, text in card.items() if "other_cell" in name)
+    with pytest.raises(EldynError, match="differs in the cell"):
+        run(changed(validated), smaller(longer), tmp_path / "third", autoencoder=first.model)
+
+
+def smaller(trajectory: DensityTrajectory) -> DensityTrajectory:
+    """The same atoms and electrons in a cube of 4.5 Å."""
+    factor = (trajectory.grid.cell[0, 0] / 4.5) ** 3
+    return DensityTrajectory.from_array(
+        np.stack([factor * frame for frame in trajectory]).astype(np.float32),
+        PeriodicGrid(np.eye(3) * 4.5, trajectory.grid.shape),
+        trajectory.times, numbers=trajectory.numbers, kind=trajectory.kind,
+    )  # fmt: skip
 
 
 def test_a_refinement_with_symmetric_copies(

@@ -90,7 +90,8 @@ def fit(
         Run directory: ``model.safetensors``, ``log.jsonl``, ``checkpoint.safetensors``, and
         ``best.safetensors`` where validation found better weights than the model's.
     autoencoder : path-like, optional
-        A model whose autoencoder is used as it is; only the denoiser is trained.
+        A model whose autoencoder is used as it is, with its normalisation; only the denoiser is
+        trained.
     device : str
         ``auto``, ``cpu``, ``cuda``, …
     checkpoint_minutes : float
@@ -115,11 +116,18 @@ def fit(
         processes.check_divides(recipe.training.batch_size, "training.batch_size")
         if recipe.refinement.steps:
             processes.check_divides(recipe.refinement.batch_size, "refinement.batch_size")
+        origin = None if autoencoder is None else AutoencoderOrigin.load(autoencoder)
         dataset = _load(
-            processes, target, recipe, trajectories, Path(out).parent, storage, show_progress
+            processes,
+            target,
+            recipe,
+            trajectories,
+            Path(out).parent,
+            storage,
+            show_progress,
+            origin,
         )
         training = start(recipe, dataset, target, processes)
-        origin = None if autoencoder is None else AutoencoderOrigin.load(autoencoder)
         if origin is not None:
             origin.give_to(training)
         stages = plan(recipe, trained_autoencoder=origin is not None)
@@ -163,6 +171,7 @@ def _load(
     cache: Path,
     storage: Storage,
     show_progress: bool,
+    origin: AutoencoderOrigin | None,
 ) -> Dataset:
     """Read the data, the first process before the others: a mapped file is made only once."""
     loaded: list[Dataset] = []
@@ -176,7 +185,13 @@ def _load(
 
             loaded.append(
                 load_dataset(
-                    recipe.data, trajectories, read, device=device, storage=storage, cache=cache
+                    recipe.data,
+                    trajectories,
+                    read,
+                    device=device,
+                    storage=storage,
+                    cache=cache,
+                    normalisation=None if origin is None else origin.normalisation,
                 )
             )
 
@@ -185,13 +200,26 @@ def _load(
         load()
     (dataset,) = loaded
     if show_progress:
-        tqdm.write(f"normalised frames: {dataset.storage}")
-    if dataset.report.n_clipped and show_progress:
-        tqdm.write(
-            f"{dataset.report.n_clipped} of {dataset.report.n_values} values were not positive "
-            f"and are clipped to {dataset.normalisation.floor:g} e/Å³ before the logarithm"
-        )
+        _tell(dataset, origin)
     return dataset
+
+
+def _tell(dataset: Dataset, origin: AutoencoderOrigin | None) -> None:
+    """Say what the user should know of the data."""
+    tqdm.write(f"normalised frames: {dataset.storage}")
+    if origin is not None and (line := origin.tell_normalisation(dataset)):
+        tqdm.write(line)
+    if others := [source.name for source in dataset.sources if source.cell is not None]:
+        tqdm.write(
+            f"in other cells, and for training only: {', '.join(others)}; cell, normalisation and "
+            f"validation are those of {dataset.sources[0].name}"
+        )
+    for source in dataset.sources:
+        if source.n_clipped:
+            tqdm.write(
+                f"{source.name}: {source.n_clipped} values were not positive and are clipped to "
+                f"{dataset.normalisation.floor:g} e/Å³ before the logarithm"
+            )
 
 
 def _validation(training: TrainingState, show_progress: bool) -> Validation | None:

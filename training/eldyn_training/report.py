@@ -42,7 +42,7 @@ def provenance(
         },
         "recipe_name": recipe_name,
         "recipe": training.recipe.model_dump(mode="json"),
-        "data": _data(training),
+        "data": _data(training, origin),
         "training": {
             "steps": training.step,
             "stages": training.done,
@@ -88,8 +88,9 @@ def _losses_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key not in _NO_LOSSES}
 
 
-def _data(training: TrainingState) -> dict[str, Any]:
+def _data(training: TrainingState, origin: AutoencoderOrigin | None) -> dict[str, Any]:
     dataset = training.dataset
+    adopted = None if origin is None else origin.tell_normalisation(dataset)
     return {
         "sha256": dataset.fingerprint,
         "kind": dataset.kind,
@@ -103,9 +104,11 @@ def _data(training: TrainingState) -> dict[str, Any]:
                 "times_fs": list(source.times),
                 "training_frames": len(source.training),
                 "validation_frames": len(source.validation),
+                **({} if source.cell is None else {"other_cell": source.cell.tolist()}),
                 "provenance": dict(source.provenance),
             }
             for source in dataset.sources
         ],
         "normalisation": dataset.report.model_dump(),
+        **({} if adopted is None else {"normalisation_adopted": adopted}),
     }

@@ -11,10 +11,9 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
-from pydantic import ValidationError
 from torch import Tensor
 
-from eldyn_training.recipe import Recipe
+from eldyn_training.recipe import Recipe, parse_recipe
 from eldyn_training.recipe_files import differences
 from napari_eldyn.density.files import acquire, write_whole, writing
 from napari_eldyn.exceptions import EldynError
@@ -180,6 +179,6 @@ def _check_identity(path: Path, identity: Mapping[str, Any]) -> None:
 def _with_defaults(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Add the keys that recipes have gained since a run was started."""
     try:
-        return Recipe.model_validate(recipe).model_dump(mode="json")
-    except ValidationError:
+        return parse_recipe(dict(recipe)).model_dump(mode="json")
+    except EldynError:
         return dict(recipe)

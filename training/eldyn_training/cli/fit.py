@@ -38,7 +38,8 @@ def fit(
     autoencoder: Annotated[
         Path | None,
         typer.Option(
-            help="A model whose autoencoder is used as it is; only the denoiser is trained."
+            help="A model whose autoencoder and normalisation are used as they are; only the "
+            "denoiser is trained."
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",

@@ -60,10 +60,14 @@ class Dataset:
         Time between stored frames [fs].
     timestep : float
         Δτ, time between the states of a pair [fs].
-    normalisation, report
-        Fitted on the training frames.
+    normalisation : LogNormalisation
+        What the frames are normalised with: ``fitted``, unless another was given.
+    fitted : LogNormalisation
+        Fitted on the training frames in the model's cell.
+    report : NormalisationReport
+        What those training frames are like.
     limits : tuple of float
-        Least and greatest ρ̃ of the training frames.
+        Least and greatest ρ̃ of the training frames in the model's cell.
     fingerprint : str
         sha256 over grid, cell, times and the densities used.
     """
@@ -80,6 +84,7 @@ class Dataset:
     frame_time: float
     timestep: float
     normalisation: LogNormalisation
+    fitted: LogNormalisation
     report: NormalisationReport
     limits: tuple[float, float]
     fingerprint: str
@@ -141,6 +146,7 @@ def load_dataset(
     device: torch.device | None = None,
     storage: Storage = "memory",
     cache: str | Path = ".",
+    normalisation: LogNormalisation | None = None,
 ) -> Dataset:
     """Read, check, resample, normalise and split the frames a recipe asks for.
 
@@ -149,7 +155,8 @@ def load_dataset(
     recipe : DataRecipe
         Frames, grid, transitions and split.
     trajectories : sequence of DensityTrajectory
-        Densities in electrons/Å³ at equal time steps, of one cell and kind.
+        Densities in electrons/Å³ at equal time steps, of one kind and one cell, or scaled copies
+        of one cell if the recipe allows. The first one's cell is the model's.
     progress : callable, optional
         Called with (frames done, frames in all); every frame is read twice.
     device : torch.device, optional
@@ -158,6 +165,8 @@ def load_dataset(
         Where to keep frames; see :func:`eldyn_training.data.storage.plan_storage`.
     cache : path-like
         Directory for the file of mapped frames.
+    normalisation : LogNormalisation, optional
+        With the spread of the rate; used instead of one fitted here.
 
     Raises
     ------
@@ -176,14 +185,21 @@ def load_dataset(
             progress(done, 2 * total)
 
     found = survey(selections, report)
+    normalisation = found.normalisation if normalisation is None else normalisation
+    key = f"{found.sha256} {normalisation.model_dump_json()}"
     frames = _frames(
-        selections, found, lambda done: report(total + done), target, storage, Path(cache)
+        selections,
+        normalisation,
+        lambda done: report(total + done),
+        target,
+        storage,
+        mapped_path(Path(cache), key),
     )
     report(2 * total)
     sources = _sources(selections, found)
     first = selections[0]
     grid = first.trajectory.grid
-    edges, _ = found.normalisation.normalise([found.report.minimum, found.report.maximum])
+    edges, _ = normalisation.normalise([found.report.minimum, found.report.maximum])
     return Dataset(
         density=frames.density,
         is_mapped=frames.is_mapped,
@@ -201,7 +217,8 @@ def load_dataset(
         kind=first.trajectory.kind,
         frame_time=first.timestep,
         timestep=recipe.stride * first.timestep,
-        normalisation=found.normalisation,
+        normalisation=normalisation,
+        fitted=found.normalisation,
         report=found.report,
         limits=(float(edges[0]), float(edges[1])),
         fingerprint=found.fingerprint,
@@ -210,11 +227,11 @@ def load_dataset(
 
 def _frames(
     selections: Sequence[Selection],
-    found: Survey,
+    normalisation: LogNormalisation,
     progress: Callable[[int], None],
     device: torch.device,
     storage: Storage,
-    cache: Path,
+    path: Path,
 ) -> Frames:
     """Normalise all frames into where they are to lie."""
     grid = selections[0].trajectory.grid
@@ -226,7 +243,7 @@ def _frames(
 
     def read(number: int) -> npt.NDArray[np.float32]:
         trajectory, index = places[number]
-        values, _ = found.normalisation.normalise(trajectory[index])
+        values, _ = normalisation.normalise(trajectory[index])
         progress(number + 1)
         return values
 
@@ -234,14 +251,13 @@ def _frames(
     plan = plan_storage(storage, 4 * int(np.prod(shape)), device)
     if plan.place != "mapped":
         return in_memory(plan, shape, read, device)
-    key = f"{found.sha256} {found.normalisation.model_dump_json()}"
-    return mapped(plan, mapped_path(cache, key), shape, read)
+    return mapped(plan, path, shape, read)
 
 
 def _sources(selections: Sequence[Selection], found: Survey) -> tuple[Source, ...]:
     sources = []
     offset = 0
-    for selection, sha256 in zip(selections, found.sha256, strict=True):
+    for selection, sha256, n_clipped in zip(selections, found.sha256, found.n_clipped, strict=True):
         trajectory, chosen = selection.trajectory, selection.chosen
         training, validation = selection.training, selection.validation
         sources.append(
@@ -253,6 +269,8 @@ def _sources(selections: Sequence[Selection], found: Survey) -> tuple[Source, ..
                 times=(float(trajectory.times[0]), float(trajectory.times[-1])),
                 training=range(offset + training.start, offset + training.stop),
                 validation=range(offset + validation.start, offset + validation.stop),
+                cell=trajectory.grid.cell if selection.in_other_cell else None,
+                n_clipped=n_clipped,
                 provenance=dict(trajectory.provenance),
             )
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from eldyn_training.recipe import DataRecipe, parse_frames
 from napari_eldyn.density import DensityTrajectory
@@ -35,6 +36,10 @@ class Source:
         Of the first and last frame used [fs].
     training, validation : range
         Frames for each, counted through the frames used of all sources; may be empty.
+    cell : ndarray, optional
+        Its cell vectors as rows [Å], if they are not the model's.
+    n_clipped : int
+        Values of the frames used that are clipped before the logarithm.
     provenance : mapping
         The trajectory's own.
     """
@@ -46,6 +51,8 @@ class Source:
     times: tuple[float, float]
     training: range
     validation: range
+    cell: npt.NDArray[np.float64] | None
+    n_clipped: int
     provenance: Mapping[str, Any]
 
 
@@ -65,6 +72,8 @@ class Selection:
         Time between chosen frames [fs].
     training, validation : range
         Chosen frames for each, counted from the first chosen; may be empty.
+    in_other_cell : bool
+        Whether its cell is not that of the first trajectory.
     """
 
     name: str
@@ -73,6 +82,7 @@ class Selection:
     timestep: float
     training: range
     validation: range
+    in_other_cell: bool
 
 
 def select(recipe: DataRecipe, trajectories: Sequence[DensityTrajectory]) -> list[Selection]:
@@ -84,7 +94,7 @@ def select(recipe: DataRecipe, trajectories: Sequence[DensityTrajectory]) -> lis
         Frames, grid and split.
     trajectories : sequence of DensityTrajectory
         Of the same cell, atoms, kind of density and time step; of the same grid too, unless the
-        recipe sets one.
+        recipe sets one. With ``other_cells`` the cell of some may be the first one's, scaled.
 
     Raises
     ------
@@ -95,18 +105,29 @@ def select(recipe: DataRecipe, trajectories: Sequence[DensityTrajectory]) -> lis
     if not trajectories:
         raise EldynError("there are no trajectories to train on")
     names = _distinct_names(trajectories)
-    held_back = _held_back(recipe, names)
+    own_cell = trajectories[0].grid.cell
+    others = frozenset(
+        name
+        for name, trajectory in zip(names, trajectories, strict=True)
+        if recipe.other_cells and not _same_cell(own_cell, trajectory.grid.cell)
+    )
+    held_back = _held_back(recipe, names, others)
     selections = [
-        _selection(recipe, name, trajectory, held_back=name in held_back)
+        _selection(recipe, name, trajectory, held_back=name in held_back, other=name in others)
         for name, trajectory in zip(names, trajectories, strict=True)
     ]
-    for other in selections[1:]:
-        _check_alike(selections[0], other)
+    for selection in selections[1:]:
+        _check_alike(selections[0], selection)
     return selections
 
 
 def _selection(
-    recipe: DataRecipe, name: str, trajectory: DensityTrajectory, *, held_back: bool
+    recipe: DataRecipe,
+    name: str,
+    trajectory: DensityTrajectory,
+    *,
+    held_back: bool,
+    other: bool,
 ) -> Selection:
     chosen = range(len(trajectory))[parse_frames(recipe.frames)]
     n = len(chosen)
@@ -121,7 +142,8 @@ def _selection(
     selected = trajectory[slice(chosen.start, chosen.stop, chosen.step)]
     if recipe.grid is not None:
         selected = selected.resampled(recipe.grid)
-    training, validation = _split(recipe, n, held_back=held_back)
+    # Those in other cells only train: what validates is in the model's own.
+    training, validation = (range(n), range(0)) if other else _split(recipe, n, held_back=held_back)
     for purpose, run in (("training", training), ("validation", validation)):
         if 0 < len(run) < needed or (purpose == "training" and not len(run) and not held_back):
             raise EldynError(
@@ -132,7 +154,7 @@ def _selection(
                 remedy="Select more frames, or change data.validation_frames, "
                 "validation_fraction or validation_gap in the recipe.",
             )
-    return Selection(name, selected, chosen, selected.timestep, training, validation)
+    return Selection(name, selected, chosen, selected.timestep, training, validation, other)
 
 
 def _split(recipe: DataRecipe, n: int, *, held_back: bool) -> tuple[range, range]:
@@ -166,18 +188,27 @@ def _distinct_names(trajectories: Sequence[DensityTrajectory]) -> list[str]:
     ]
 
 
-def _held_back(recipe: DataRecipe, names: list[str]) -> frozenset[str]:
-    """Return the names of the trajectories that validate."""
+def _held_back(recipe: DataRecipe, all_names: list[str], others: frozenset[str]) -> frozenset[str]:
+    """Return the names of the trajectories that validate, none of them in another cell."""
     wanted = recipe.validation_trajectories
+    names = [name for name in all_names if name not in others]
+    where = " in the model's cell" if others else ""
     if isinstance(wanted, int):
         found = names[len(names) - wanted :] if wanted <= len(names) else names
         if wanted >= len(names):
             raise EldynError(
-                f"data.validation_trajectories = {wanted} of {len(names)} leaves none to train on",
+                f"data.validation_trajectories = {wanted} of {len(names)}{where} leaves none "
+                "to train on",
                 remedy="Give more trajectories, or hold back frames with data.validation_frames.",
             )
         return frozenset(found)
     for name in wanted:
+        if name in others:
+            raise EldynError(
+                f"data.validation_trajectories names '{name}', whose cell is not that of "
+                f"{names[0]}, which is the model's",
+                remedy="Hold back a trajectory in the model's cell: the first trajectory's.",
+            )
         if name not in names:
             raise EldynError(
                 f"data.validation_trajectories names '{name}', which is not given",
@@ -185,7 +216,8 @@ def _held_back(recipe: DataRecipe, names: list[str]) -> frozenset[str]:
             )
     if len(set(wanted)) == len(names):
         raise EldynError(
-            "data.validation_trajectories names all trajectories and leaves none to train on"
+            f"data.validation_trajectories names all trajectories{where} and leaves none to "
+            "train on"
         )
     return frozenset(wanted)
 
@@ -194,9 +226,18 @@ def _check_alike(first: Selection, other: Selection) -> None:
     """Refuse trajectories that one model cannot learn together."""
     mine, theirs = first.trajectory, other.trajectory
     problem, remedy = None, None
-    if np.any(np.abs(mine.grid.cell - theirs.grid.cell) > 1e-4):
+    scaled = _scaled(mine.grid.cell, theirs.grid.cell)
+    if other.in_other_cell and not scaled:
+        problem = f"has the cell {_rows(theirs)} Å, which is not that of %s scaled, {_rows(mine)} Å"
+        remedy = "Train on cells of one shape and orientation, which differ in size only."
+    elif not other.in_other_cell and not _same_cell(mine.grid.cell, theirs.grid.cell):
         problem = f"has the cell {_rows(theirs)} Å, but %s has {_rows(mine)} Å"
-        remedy = "Train on trajectories of one cell; a model holds one."
+        remedy = (
+            "Set data.other_cells = true in the recipe to train on both; the model's cell is the "
+            "first one's."
+            if scaled
+            else "Train on trajectories of one cell; a model holds one."
+        )
     elif mine.grid.shape != theirs.grid.shape:
         problem = f"has {_points(theirs)} grid points, but %s has {_points(mine)}"
         remedy = "Set data.grid in the recipe: all are then resampled to it."
@@ -216,6 +257,16 @@ def _check_alike(first: Selection, other: Selection) -> None:
     if problem is not None:
         name = first.trajectory.path or first.name
         raise EldynError(problem % name, path=theirs.path or other.name, remedy=remedy)
+
+
+def _same_cell(mine: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64]) -> bool:
+    return bool(np.all(np.abs(mine - theirs) <= 1e-4))
+
+
+def _scaled(mine: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64]) -> bool:
+    """Whether one cell is the other times a number."""
+    scale = np.cbrt(np.linalg.det(theirs) / np.linalg.det(mine))
+    return bool(scale > 0) and _same_cell(scale * mine, theirs)
 
 
 def _rows(trajectory: DensityTrajectory) -> str:

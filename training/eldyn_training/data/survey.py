@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +33,11 @@ class Survey:
     Attributes
     ----------
     normalisation, report
-        Of the training frames.
+        Of the training frames in the model's cell.
     sha256 : list of str
         Of each selection, over grid, cell, times and densities.
+    n_clipped : list of int
+        Of each selection, values that are clipped before the logarithm.
     fingerprint : str
         Of all together, with what each is used for; of a lone selection its sha256.
     """
@@ -42,6 +45,7 @@ class Survey:
     normalisation: LogNormalisation
     report: NormalisationReport
     sha256: list[str]
+    n_clipped: list[int]
     fingerprint: str
 
 
@@ -62,14 +66,28 @@ def survey(selections: Sequence[Selection], progress: Callable[[int], None]) -> 
         trajectories share frames.
     """
     fit = NormalisationFit(FLOOR)
-    hashes = [_read(selection, fit, progress, done) for selection, done in _with_done(selections)]
-    _check_shared(selections, [frames for _, frames in hashes])
+    found = [_read(selection, fit, progress, done) for selection, done in _with_done(selections)]
+    _check_shared(selections, [each.frames for each in found])
     first = selections[0].trajectory
     normalisation, report = fit.result(first.path)
     if normalisation.rate_std is None:
         raise EldynError("the density does not change with time", path=first.path)
-    digests = [digest for digest, _ in hashes]
-    return Survey(normalisation, report, digests, _fingerprint(selections, digests))
+    digests = [each.sha256 for each in found]
+    return Survey(
+        normalisation,
+        report,
+        digests,
+        [each.n_clipped for each in found],
+        _fingerprint(selections, digests),
+    )
+
+
+class _Read(NamedTuple):
+    """What reading a selection tells: of all frames, of each, and of their values."""
+
+    sha256: str
+    frames: list[bytes]
+    n_clipped: int
 
 
 def _with_done(selections: Sequence[Selection]) -> list[tuple[Selection, int]]:
@@ -80,8 +98,8 @@ def _with_done(selections: Sequence[Selection]) -> list[tuple[Selection, int]]:
 
 def _read(
     selection: Selection, fit: NormalisationFit, progress: Callable[[int], None], done: int
-) -> tuple[str, list[bytes]]:
-    """Read the frames of a selection; return its sha256 and a hash of each frame."""
+) -> _Read:
+    """Read the frames of a selection; those in the model's cell make the normalisation."""
     trajectory = selection.trajectory
     digest = hashlib.sha256(repr((trajectory.grid.shape, trajectory.grid.cell.tolist())).encode())
     digest.update(np.ascontiguousarray(trajectory.times).tobytes())
@@ -94,7 +112,7 @@ def _read(
         frames.append(hashlib.blake2b(density.tobytes(), digest_size=16).digest())
         n_clipped += _below_floor(density)
         minimum = min(minimum, float(density.min()))
-        if index in selection.training:
+        if index in selection.training and not selection.in_other_cell:
             fit.add(density, selection.timestep)
         progress(done + index + 1)
     fit.end_trajectory()
@@ -107,7 +125,7 @@ def _read(
             remedy="Use the pseudo density without compensation charges, or a recipe whose grid "
             "is that of the data.",
         )
-    return digest.hexdigest(), frames
+    return _Read(digest.hexdigest(), frames, n_clipped)
 
 
 def _below_floor(density: npt.NDArray[np.float32]) -> int:
