@@ -262,7 +262,7 @@ class Emulator:
         noise : ndarray, (evaluations + 1, D) or (evaluations + 1, B, D)
             Standard normal noise; its length sets the evaluations of the denoiser.
         sampler : str
-            ``ddpm`` or ``ddim``.
+            One of ``networks.samplers``.
         callback : callable, optional
             Called after each evaluation with its index, the diffusion step and the latents.
 
@@ -277,19 +277,15 @@ class Emulator:
             If shapes do not fit, the sampler is unknown, or there are more evaluations than
             diffusion steps.
         """
-        sample = check_sampler(sampler)
+        check_sampler(sampler, self.networks.samplers, self.name)
         batch, draws = np.asarray(latents), np.asarray(noise)
         self._check_shape(draws, ("evaluations + 1", *batch.shape), "noise")
         if batch.ndim == 1:
             batch, draws = batch[None], draws[:, None]
         self._check_shape(batch, ("B", self.latent_dim), "latents")
         with torch.inference_mode():
-            following = sample(
-                self.networks.denoiser,
-                self.schedule,
-                self._tensor(batch),
-                self._tensor(draws),
-                callback,
+            following = self.networks.sample(
+                sampler, self._tensor(batch), self._tensor(draws), callback
             )
             return _array(following).reshape(np.shape(latents))
 

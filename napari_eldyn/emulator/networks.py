@@ -13,6 +13,14 @@ from torch import Tensor, nn
 from napari_eldyn.emulator.autoencoder import PooledDecoder, PooledEncoder
 from napari_eldyn.emulator.config import BLOCK, EmulatorConfig, PooledConfig, SpatialConfig
 from napari_eldyn.emulator.denoiser import MLPDenoiser
+from napari_eldyn.emulator.samplers import (
+    SOLVERS,
+    VP_SAMPLERS,
+    StepCallback,
+    default_evaluations,
+    solve,
+)
+from napari_eldyn.emulator.schedule import linear_schedule
 from napari_eldyn.emulator.spatial_autoencoder import SpatialDecoder, SpatialEncoder
 from napari_eldyn.emulator.spatial_denoiser import SpatialDenoiser
 from napari_eldyn.exceptions import EldynError
@@ -24,6 +32,9 @@ __all__ = [
     "build_networks",
     "latent_shape",
 ]
+
+MOST_EVALUATIONS = 1000
+"""Evaluations per frame beyond which continuous noise levels gain nothing."""
 
 
 class PooledNetworks(nn.Module):
@@ -43,9 +54,12 @@ class PooledNetworks(nn.Module):
 
     latent_mean: Tensor
     latent_std: Tensor
+    samplers = tuple(VP_SAMPLERS)
+    default_sampler = "ddim"
 
     def __init__(self, config: PooledConfig) -> None:
         super().__init__()
+        self.schedule = linear_schedule(config.schedule)
         width = config.autoencoder.latent_dim
         self.encoder = PooledEncoder(config.autoencoder)
         self.decoder = PooledDecoder(config.autoencoder, config.grid_shape)
@@ -62,6 +76,38 @@ class PooledNetworks(nn.Module):
         """Map normalised latents (B, D) to normalised states (B, 2, nx, ny, nz)."""
         states: Tensor = self.decoder(latents * self.latent_std + self.latent_mean)
         return states
+
+    @property
+    def most_evaluations(self) -> int:
+        """Most evaluations of the denoiser per frame: the diffusion steps."""
+        return self.schedule.steps
+
+    def default_evaluations(self, sampler: str) -> int:
+        """Return the evaluations per frame that are usual for a sampler."""
+        return default_evaluations(sampler, self.schedule)
+
+    def sample(
+        self, sampler: str, latents: Tensor, noise: Tensor, callback: StepCallback | None = None
+    ) -> Tensor:
+        """Sample the latents one model step later.
+
+        Parameters
+        ----------
+        sampler : str
+            One of :attr:`samplers`.
+        latents : Tensor
+            Normalised latents, (B, D).
+        noise : Tensor
+            Standard normal, (evaluations + 1, B, D).
+        callback : callable, optional
+            Called after each evaluation with its index, the diffusion step and the noisy latents.
+
+        Returns
+        -------
+        Tensor
+            Normalised latents, (B, D).
+        """
+        return VP_SAMPLERS[sampler](self.denoiser, self.schedule, latents, noise, callback)
 
 
 class SpatialNetworks(nn.Module):
@@ -82,9 +128,13 @@ class SpatialNetworks(nn.Module):
     latent_mean: Tensor
     latent_std: Tensor
     residual_std: Tensor
+    samplers = tuple(SOLVERS)
+    default_sampler = "heun"
+    most_evaluations = MOST_EVALUATIONS
 
     def __init__(self, config: SpatialConfig) -> None:
         super().__init__()
+        self.diffusion = config.diffusion
         channels = config.autoencoder.latent_channels
         self.channels = channels
         self.encoder = SpatialEncoder(config.autoencoder)
@@ -104,6 +154,36 @@ class SpatialNetworks(nn.Module):
         newest = latents[:, -self.channels :]
         states: Tensor = self.decoder(newest * self.latent_std + self.latent_mean)
         return states
+
+    def default_evaluations(self, sampler: str) -> int:
+        """Return the evaluations per frame that are usual for a sampler: 8."""
+        return 8
+
+    def sample(
+        self, sampler: str, latents: Tensor, noise: Tensor, callback: StepCallback | None = None
+    ) -> Tensor:
+        """Sample the latents one model step later.
+
+        Parameters
+        ----------
+        sampler : str
+            One of :attr:`samplers`.
+        latents : Tensor
+            Normalised latents of the newest frames, oldest first, (B, K C, gx, gy, gz).
+        noise : Tensor
+            Standard normal, (evaluations + 1, B, C, gx, gy, gz).
+        callback : callable, optional
+            Called after each evaluation with its index, the solver's step and the noisy change of
+            the latents in units of :attr:`residual_std`.
+
+        Returns
+        -------
+        Tensor
+            As `latents`, with the generated frame's in the place of the oldest's.
+        """
+        change = solve(sampler, self.denoiser.given(latents), self.diffusion, noise, callback)
+        following = latents[:, -self.channels :] + self.residual_std * change
+        return torch.cat([latents[:, self.channels :], following], dim=1)
 
 
 EmulatorNetworks = PooledNetworks | SpatialNetworks

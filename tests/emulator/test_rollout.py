@@ -188,8 +188,8 @@ def test_a_density_that_is_not_finite_is_named(model: Emulator, liquid: DensityT
 def test_impossible_settings_are_refused(
     model: Emulator, liquid: DensityTrajectory, strided_model_path: Path
 ) -> None:
-    with pytest.raises(EldynError, match="no sampler 'heun'"):
-        Rollout(model, liquid, sampler="heun")
+    with pytest.raises(EldynError, match="no sampler 'euler'"):
+        Rollout(model, liquid, sampler="euler")
     with pytest.raises(EldynError, match="1001 evaluations"):
         Rollout(model, liquid, evaluations=1001)
     with pytest.raises(EldynError, match="seed -1"):

@@ -10,7 +10,7 @@ from torch import Tensor
 from napari_eldyn.emulator.config import DenoiserConfig, ScheduleConfig
 from napari_eldyn.emulator.denoiser import MLPDenoiser
 from napari_eldyn.emulator.samplers import (
-    SAMPLERS,
+    VP_SAMPLERS,
     check_sampler,
     ddim,
     ddpm,
@@ -146,7 +146,7 @@ def test_impossible_evaluations_are_refused(evaluations: int) -> None:
 def test_samplers_change_no_argument_and_repeat_themselves() -> None:
     condition, noise = torch.randn(2, 4), torch.randn(11, 2, 4)
     kept = condition.clone(), noise.clone()
-    for sampler in SAMPLERS.values():
+    for sampler in VP_SAMPLERS.values():
         once = sampler(denoise, SCHEDULE, condition, noise, None)
         torch.testing.assert_close(sampler(denoise, SCHEDULE, condition, noise, None), once)
         torch.testing.assert_close((condition, noise), kept)
