@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from napari_eldyn.emulator.autoencoder import PooledDecoder, PooledEncoder
 from napari_eldyn.emulator.config import BLOCK, EmulatorConfig, PooledConfig, SpatialConfig
+from napari_eldyn.emulator.conservation import conserve_electrons
 from napari_eldyn.emulator.denoiser import MLPDenoiser
 from napari_eldyn.emulator.samplers import (
     SOLVERS,
@@ -123,11 +124,15 @@ class SpatialNetworks(nn.Module):
     residual_std : Tensor
         Standard deviation of the change of the normalised latents in one model step, by channel,
         (C, 1, 1, 1): the unit of what the denoiser predicts.
+    density_response : Tensor
+        Change of the logarithm of a latent cell's mean density with its normalised latents,
+        (C, 1, 1, 1): steps conserve the electron count with it; zero until training sets it.
     """
 
     latent_mean: Tensor
     latent_std: Tensor
     residual_std: Tensor
+    density_response: Tensor
     samplers = tuple(SOLVERS)
     default_sampler = "heun"
     most_evaluations = MOST_EVALUATIONS
@@ -143,6 +148,7 @@ class SpatialNetworks(nn.Module):
         self.register_buffer("latent_mean", torch.zeros(channels, 1, 1, 1))
         self.register_buffer("latent_std", torch.ones(channels, 1, 1, 1))
         self.register_buffer("residual_std", torch.ones(channels, 1, 1, 1))
+        self.register_buffer("density_response", torch.zeros(channels, 1, 1, 1))
 
     def encode(self, states: Tensor) -> Tensor:
         """Map normalised states (B, 2, nx, ny, nz) to one frame's latents (B, C, gx, gy, gz)."""
@@ -182,7 +188,9 @@ class SpatialNetworks(nn.Module):
             As `latents`, with the generated frame's in the place of the oldest's.
         """
         change = solve(sampler, self.denoiser.given(latents), self.diffusion, noise, callback)
-        following = latents[:, -self.channels :] + self.residual_std * change
+        newest = latents[:, -self.channels :]
+        following = newest + self.residual_std * change
+        following = conserve_electrons(following, newest, self.density_response)
         return torch.cat([latents[:, self.channels :], following], dim=1)
 
 
