@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from eldyn_training.autoencoder_stage import AutoencoderStage
 from eldyn_training.data import Batch, BatchLoader, Dataset, Draw, Symmetries, load_dataset
 from eldyn_training.distributed import Processes
 from eldyn_training.recipe import PooledRecipe, load_recipe
-from eldyn_training.stages import AutoencoderStage
 from eldyn_training.state import TrainingState, start
 
 from napari_eldyn.density import DensityTrajectory, PeriodicGrid

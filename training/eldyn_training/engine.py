@@ -1,8 +1,8 @@
 """Fit a model: data, networks, run directory, the training loop, the model file.
 
-The loop is in :mod:`eldyn_training.loop`, what a step does in :mod:`eldyn_training.stages`, what
-changes in :mod:`eldyn_training.state`. With several processes (``torchrun``) all go through it
-together, and the first writes.
+The loop is in :mod:`eldyn_training.loop`, what a step does in the stages that
+:mod:`eldyn_training.stages` lists, what changes in :mod:`eldyn_training.state`. With several
+processes (``torchrun``) all go through it together, and the first writes.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def fit(
         training = start(recipe, dataset, target, processes)
         if origin is not None:
             origin.give_to(training)
-        stages = plan(recipe, trained_autoencoder=origin is not None)
+        stages = plan(recipe, trained_autoencoder=origin is not None, show_progress=show_progress)
         validation = None
         if processes.is_first:
             validation = _validation(training, show_progress)

@@ -17,6 +17,7 @@ from eldyn_training.runs import RunDirectory
 from eldyn_training.signals import catch_signals
 from eldyn_training.stages import Stage
 from eldyn_training.state import Best, TrainingState, averaged_networks, save
+from eldyn_training.steps import StoppedError
 from eldyn_training.validation import Scores, Validation
 from napari_eldyn.emulator.checkpoint import save_checkpoint
 from napari_eldyn.emulator.networks import build_networks
@@ -53,16 +54,18 @@ class Loop:
             while training.stage < len(self.stages):
                 closing.close()
                 stage = self.stages[training.stage]
-                if training.stage_begin is None:
-                    stage.begin(training)
-                    training.stage_begin = training.step
-                stage.prepare(training)
+                try:
+                    self._ready(stage, received)
+                except StoppedError as stop:
+                    self._save()
+                    return stop.signal
                 closing.callback(stage.close)
-                end = training.stage_begin + stage.steps
+                begin = training.stage_begin or 0
+                end = begin + stage.steps
                 with tqdm(
                     desc=stage.name,
                     total=stage.steps,
-                    initial=training.step - training.stage_begin,
+                    initial=training.step - begin,
                     unit="step",
                     disable=not show_progress,
                 ) as bar:
@@ -80,6 +83,19 @@ class Loop:
                 self._end(stage, end)
             self._save()
         return 0
+
+    def _ready(self, stage: Stage, received: list[int]) -> None:
+        """Begin a stage, or get ready to go on with it."""
+        training = self.training
+
+        def check() -> None:
+            if number := training.processes.largest(received[0] if received else 0):
+                raise StoppedError(number)
+
+        if training.stage_begin is None:
+            stage.begin(training, check)
+            training.stage_begin = training.step
+        stage.prepare(training, check)
 
     def _step(self, stage: Stage, end: int) -> dict[str, float]:
         """Do one step, log it, and validate and save when it is time."""

@@ -28,6 +28,7 @@ __all__ = [
     "RefinementRecipe",
     "SpatialModelRecipe",
     "SpatialRecipe",
+    "SpatialRefinementRecipe",
     "TrainingRecipe",
     "ValidationRecipe",
     "load_recipe",
@@ -156,7 +157,8 @@ class ObjectiveRecipe(StrictModel):
     context_noise: NonNegative = 0.0
     """Largest standard deviation of Gaussian noise on the condition of the denoiser, in units of
     the normalised latents; every draw takes one between zero and this. It teaches the denoiser
-    to return from latents that no training state has; without it, rollouts can settle there."""
+    to return from latents that no training state has; without it, rollouts can settle there. The
+    spatial family's denoiser learns the change from the noisy latents to the true next ones."""
     denoising_weighting: Literal["noise", "velocity"] = "noise"
     """``noise``: every diffusion step weighs alike in the error of the noise (S12).
     ``velocity``: in the error of the velocity √ᾱ ε − √(1 − ᾱ) z_0 (Salimans & Ho 2022), which
@@ -197,7 +199,7 @@ class TrainingRecipe(StrictModel):
     latent_momentum: Annotated[float, Field(gt=0, le=1)] = 0.01
     """Share of the newest batch in the running mean and variance of the latents."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the convolutions; weights, losses and the denoiser stay in float32."""
+    """Of the convolutions; weights, losses and the pooled family's denoiser stay in float32."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 
@@ -208,6 +210,24 @@ class RefinementRecipe(StrictModel):
     batch_size: PositiveInt = 64
     """Transitions per step."""
     learning_rate: Positive = 1e-3
+
+
+class SpatialRefinementRecipe(RefinementRecipe):
+    """The second stage of the spatial family: the denoiser alone, on a bank of latents.
+
+    The bank is encoded before the first step, as encoding costs more than a step of the denoiser.
+    """
+
+    copies: PositiveInt = 32
+    """Symmetric copies of all training states in the bank, each trajectory with one shift and
+    operation of the point group per copy, as the data recipe allows; without symmetries the bank
+    holds the states once. Shifts by whole latent cells come on top in every step. A copy takes
+    the encoder's time for each state, and 2 bytes for each number of its latents."""
+    noise_log_mean: Annotated[float, Field(allow_inf_nan=False)] = -1.0
+    """Mean of ln σ over the noise levels in training (Karras et al. 2022: P_mean), σ in units of
+    the spread of the change of the latents in one step."""
+    noise_log_std: Positive = 1.6
+    """Standard deviation of ln σ (P_std). With the mean it should cover model.diffusion."""
 
 
 class ValidationRecipe(StrictModel):
@@ -221,9 +241,9 @@ class ValidationRecipe(StrictModel):
     rollout_frames: Annotated[int, Field(ge=0)] = 50
     """Frames of a rollout that starts at the first validation state; 0 for none."""
     rollout_evaluations: PositiveInt = 10
-    """Evaluations of the denoiser per frame of it, by the sampler ``ddim``."""
+    """Evaluations of the denoiser per frame of it, by the family's default sampler."""
     quantity: Literal[
-        "loss", "mse", "sjsd", "denoising", "rollout_sjsd", "rollout_structure_factor"
+        "loss", "mse", "sjsd", "denoising", "step_mse", "rollout_sjsd", "rollout_structure_factor"
     ] = "loss"
     """The score that decides which weights are best: the stage's own loss, a part of it, or the
     rollout's. In a stage that does not measure it the last weights are kept."""
@@ -289,6 +309,7 @@ class SpatialRecipe(_Recipe):
     """A training run of the spatial family."""
 
     model: SpatialModelRecipe
+    refinement: SpatialRefinementRecipe = SpatialRefinementRecipe()
 
     @model_validator(mode="after")
     def _in_two_stages(self) -> Self:

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eldyn_training.data import random_source
-from eldyn_training.objective import denoising_loss, draw_noise, reconstruction_loss
-from eldyn_training.stages import ENCODE_BATCH
+from eldyn_training.denoising_scores import denoising_scores, evenly
+from eldyn_training.objective import reconstruction_loss
+from eldyn_training.recipe import SpatialRecipe
 from eldyn_training.state import TrainingState
+from eldyn_training.steps import ENCODE_BATCH
 from napari_eldyn.density import DensityTrajectory
 from napari_eldyn.emulator.emulator import Emulator
 from napari_eldyn.emulator.networks import EmulatorNetworks
@@ -26,9 +27,6 @@ Scores = dict[str, float | None]
 MAX_FRAMES = 256
 """Validation frames that the rollout is compared with, at most."""
 
-_DRAWS = 2**32 - 1
-"""The step whose random numbers are validation's: no training step has it."""
-
 
 class Validation:
     """Scores networks on the validation part of the data, always with the same noises.
@@ -42,16 +40,12 @@ class Validation:
     def __init__(self, training: TrainingState) -> None:
         self._training = training
         recipe, part = training.recipe, training.dataset.validation
-        self._states = _evenly(part.states, recipe.validation.max_states)
-        self._pairs = _evenly(part.pairs, recipe.validation.max_states)
-        self._draws = draw_noise(
-            recipe.objective,
-            training.schedule,
-            len(self._pairs),
-            training.config.autoencoder.latent_dim,
-            random_source(recipe.training.seed, _DRAWS),
-        )
-        self._reference = _trajectory(training) if recipe.validation.rollout_frames else None
+        self._states = evenly(part.states, recipe.validation.max_states)
+        self._denoising = denoising_scores(training)
+        self._start = _first_start(training)
+        self._reference = None
+        if recipe.validation.rollout_frames:
+            self._reference = _trajectory(training, self._start)
         if self._reference is not None:
             settings = default_settings(self._reference, training.dataset.normalisation)
             stride = round(training.dataset.timestep / training.dataset.frame_time)
@@ -77,10 +71,11 @@ class Validation:
             scores |= found
             loss += found["mse"] + objective.sjsd_weight * found["sjsd"]
         if denoiser:
-            denoising, noise_error = self._denoising(networks)
-            scores |= {"denoising": denoising, "noise_mse": noise_error}
+            measured = self._denoising(networks)
+            scores |= measured
             # Alone, the denoiser learns its loss as it is.
-            loss += denoising * (objective.denoising_weight if autoencoder else 1.0)
+            weight = objective.denoising_weight if autoencoder else 1.0
+            loss += weight * measured["denoising"]
             if self._reference is not None:
                 scores |= self._rollout(networks, self._reference)
         return {"loss": loss, **scores}
@@ -96,21 +91,6 @@ class Validation:
             "reference_structure_factor": noise.amplitude_error,
         }
 
-    @torch.no_grad()
-    def _denoising(self, networks: EmulatorNetworks) -> tuple[float, float]:
-        training = self._training
-        latents = _encode(training, networks, self._pairs.reshape(-1, 2))
-        latents = latents.view(len(self._pairs), 2, -1)
-        loss, error = denoising_loss(
-            training.recipe.objective,
-            networks.denoiser,
-            training.schedule,
-            latents[:, 0],
-            latents[:, 1],
-            self._draws,
-        )
-        return loss.item(), error.item()
-
     def _rollout(self, networks: EmulatorNetworks, reference: DensityTrajectory) -> Scores:
         """Score a rollout; one that leaves all bounds has no scores."""
         training = self._training
@@ -123,8 +103,8 @@ class Validation:
             rollout = Rollout(
                 model,
                 reference,
-                2,
-                "ddim",
+                self._start,
+                networks.default_sampler,
                 recipe.rollout_evaluations,
                 training.recipe.training.seed,
             )
@@ -155,23 +135,21 @@ def reconstruction_scores(
     return totals
 
 
-def _encode(training: TrainingState, networks: EmulatorNetworks, states: Tensor) -> Tensor:
-    return torch.cat(
-        [
-            networks.encode(training.dataset.batch(part))
-            for part in torch.split(states, ENCODE_BATCH)
-        ]
-    )
+def _first_start(training: TrainingState) -> int:
+    """Return the first validation frame that a rollout's context and rate of change end at."""
+    if isinstance(training.recipe, SpatialRecipe):
+        return 2 + training.recipe.data.stride * (training.recipe.model.denoiser.context_frames - 1)
+    return 2
 
 
-def _trajectory(training: TrainingState) -> DensityTrajectory | None:
+def _trajectory(training: TrainingState, first: int) -> DensityTrajectory | None:
     """Return the first validation frames that follow each other, or None if they are too few."""
     dataset = training.dataset
     states = dataset.validation.states
     states = states[states[:, 1] == 1]
     breaks = (states[1:, 0] - states[:-1, 0] != 1).nonzero().flatten().tolist()
     end = min((breaks[0] + 1) if breaks else len(states), MAX_FRAMES)
-    if end < round(dataset.timestep / dataset.frame_time) + 3:
+    if end < round(dataset.timestep / dataset.frame_time) + first + 1:
         return None
     normalised = np.concatenate(
         [
@@ -185,11 +163,6 @@ def _trajectory(training: TrainingState) -> DensityTrajectory | None:
         dataset.frame_time * np.arange(end),
         kind=dataset.kind,
     )
-
-
-def _evenly(rows: Tensor, most: int) -> Tensor:
-    """Return evenly spaced rows, at most so many."""
-    return rows[torch.linspace(0, len(rows) - 1, min(len(rows), most)).round().long()]
 
 
 def _rms(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float | None:

@@ -7,8 +7,8 @@ from eldyn_training.data.dataset import Dataset, load_dataset
 from eldyn_training.data.loader import Batch, BatchLoader, Draw, draw_batch, random_source
 from eldyn_training.data.selection import Source
 from eldyn_training.data.sources import open_data
-from eldyn_training.data.storage import Storage
-from eldyn_training.data.transitions import Part, reverse, transitions
+from eldyn_training.data.storage import Storage, available_memory
+from eldyn_training.data.transitions import Part, chains, reverse, transitions
 
 __all__ = [
     "Batch",
@@ -20,6 +20,8 @@ __all__ = [
     "Source",
     "Storage",
     "Symmetries",
+    "available_memory",
+    "chains",
     "draw_batch",
     "load_dataset",
     "open_data",

@@ -19,7 +19,16 @@ from torch import Tensor
 from napari_eldyn.density.files import partial_path, writing
 from napari_eldyn.exceptions import EldynError
 
-__all__ = ["Frames", "Plan", "Storage", "in_memory", "mapped", "mapped_path", "plan_storage"]
+__all__ = [
+    "Frames",
+    "Plan",
+    "Storage",
+    "available_memory",
+    "in_memory",
+    "mapped",
+    "mapped_path",
+    "plan_storage",
+]
 
 Storage = Literal["auto", "memory", "mapped"]
 
@@ -70,7 +79,7 @@ def plan_storage(storage: Storage, n_bytes: int, device: torch.device) -> Plan:
         if n_bytes <= SHARE * free:
             return Plan("device", f"{size} of {_gigabytes(free)} free on {device}")
     # The processes of one machine share its memory.
-    available = _available_memory() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    available = available_memory() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     reason = f"{size} of {_gigabytes(available)} available"
     if storage == "memory" and n_bytes > available:
         raise EldynError(
@@ -157,7 +166,7 @@ def _fill(file: IO[bytes], shape: tuple[int, ...], read: ReadFrame) -> None:
     os.fsync(file.fileno())
 
 
-def _available_memory() -> int:
+def available_memory() -> int:
     """Memory that can be taken, within the limit of the batch job or container [bytes]."""
     available = int(psutil.virtual_memory().available)
     try:

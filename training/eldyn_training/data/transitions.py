@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Part", "forward_part", "reverse", "training_part", "transitions"]
+__all__ = ["Part", "chains", "forward_part", "reverse", "training_part", "transitions"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +86,33 @@ def transitions(n_frames: int, stride: int, *, reflect_ends: bool = False) -> Te
             for i in range(first, min(last, first + stride - 1) + 1)
         ]
     return torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2, 2)
+
+
+def chains(pairs: Tensor, states: int) -> Tensor:
+    """Extend transitions into the past.
+
+    Parameters
+    ----------
+    pairs : Tensor
+        Transitions, (pairs, 2, 2); no state is the successor of two.
+    states : int
+        States before the successor, one transition apart: 1 for the transitions themselves.
+
+    Returns
+    -------
+    Tensor
+        (chains, states + 1, 2) int64, oldest first; transitions whose past is not all known are
+        left out.
+    """
+    before = {tuple(after): first for first, after in pairs.tolist()}
+    found = []
+    for first, after in pairs.tolist():
+        chain = [after, first]
+        while len(chain) <= states and tuple(chain[-1]) in before:
+            chain.append(before[tuple(chain[-1])])
+        if len(chain) == states + 1:
+            found.append(chain[::-1])
+    return torch.tensor(found, dtype=torch.int64).reshape(-1, states + 1, 2)
 
 
 def reverse(pairs: Tensor) -> Tensor:
