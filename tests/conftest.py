@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from liquid import gaussian_liquid, untrained_model
+from liquid import gaussian_liquid, untrained_model, untrained_spatial_model
 
 if TYPE_CHECKING:
     import napari
@@ -40,6 +40,13 @@ def strided_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Untrained model for `liquid_path`; one step is two frames."""
     path = tmp_path_factory.mktemp("model") / "strided.safetensors"
     return untrained_model(path, gaussian_liquid(6), stride=2)
+
+
+@pytest.fixture(scope="session")
+def spatial_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Untrained model of the spatial family for `liquid_path`; one step is one frame."""
+    path = tmp_path_factory.mktemp("model") / "spatial.safetensors"
+    return untrained_spatial_model(path, gaussian_liquid(6))
 
 
 @pytest.fixture

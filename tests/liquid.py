@@ -61,3 +61,47 @@ def untrained_model(path: Path, trajectory: DensityTrajectory, *, stride: int = 
     torch.nn.init.normal_(networks.denoiser.output.weight, std=0.1)
     Emulator(networks, config, normalisation).save(path)
     return path
+
+
+def untrained_spatial_model(
+    path: Path, trajectory: DensityTrajectory, *, stride: int = 1, context_frames: int = 1
+) -> Path:
+    """Write a small model of the spatial family with random weights, none of them without effect.
+
+    Its decoder is shallow, and latents are scaled as after training.
+    """
+    import torch
+
+    from napari_eldyn.density.transforms import fit_normalisation
+    from napari_eldyn.emulator.config import (
+        SpatialAutoencoderConfig,
+        SpatialConfig,
+        SpatialDenoiserConfig,
+    )
+    from napari_eldyn.emulator.emulator import Emulator
+    from napari_eldyn.emulator.networks import build_networks
+
+    torch.manual_seed(0)
+    config = SpatialConfig(
+        grid_shape=trajectory.grid.shape,
+        cell=tuple(tuple(float(x) for x in row) for row in trajectory.grid.cell),
+        timestep_fs=stride * trajectory.timestep,
+        density_kind="pseudo",
+        autoencoder=SpatialAutoencoderConfig(
+            width=8, encoder_blocks=1, decoder_blocks=1, fine_width=4
+        ),
+        denoiser=SpatialDenoiserConfig(
+            width=8, blocks=2, noise_embedding=8, context_frames=context_frames
+        ),
+    )
+    normalisation, _ = fit_normalisation(trajectory)
+    networks = build_networks(config)
+    with torch.no_grad():
+        for parameter in networks.parameters():
+            # Fresh residual blocks are identities.
+            parameter.add_(0.05 * torch.randn_like(parameter))
+        networks.latent_mean.fill_(0.1)
+        networks.latent_std.fill_(0.9)
+        networks.residual_std.fill_(0.2)
+    Emulator(networks, config, normalisation).save(path)
+    return path

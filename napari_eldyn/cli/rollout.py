@@ -36,7 +36,8 @@ def rollout(
     start: Annotated[
         Path,
         typer.Option(
-            help="Trajectory to start from, on the model's grid and in its cell.",
+            help="Trajectory to start from, on the model's grid and in its cell; a spatial model "
+            "also runs in other cells with grid points as far apart.",
             show_default=False,
         ),
     ],
@@ -56,18 +57,20 @@ def rollout(
         typer.Option(min=1, help="Frames to generate, one model step Δτ (in fs) apart."),
     ] = 100,
     sampler: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="[ddpm|ddim]",
-            help="ddpm: the paper's stochastic sampler. ddim: deterministic given its start, for "
-            "few evaluations.",
+            metavar="[heun|dpmpp_2m|ddim|ddpm]",
+            help="heun, dpmpp_2m: solvers of second order, for few evaluations; both families. "
+            "ddim: of first order; ddpm: the paper's stochastic sampler; pooled family only.",
+            show_default="heun for the spatial family, ddim for the pooled",
         ),
-    ] = "ddpm",
+    ] = None,
     evaluations: Annotated[
         int | None,
         typer.Option(
             help="Evaluations of the denoiser per frame.",
-            show_default="all diffusion steps for ddpm, 20 for ddim",
+            show_default="those usual for model and sampler: 8 for the spatial family; 20 for "
+            "ddim, all diffusion steps for ddpm",
         ),
     ] = None,
     seed: Annotated[
@@ -79,7 +82,9 @@ def rollout(
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Continue OUT up to --frames frames in all; give the same options."
+            "--resume",
+            help="Continue OUT up to --frames frames in all; give the same options, or leave "
+            "sampler and evaluations out.",
         ),
     ] = False,
     overwrite: Annotated[
@@ -99,18 +104,21 @@ def rollout(
     _check_out(out, resume, overwrite)
     emulator = Emulator.load(model, device=resolve_device(device))
     trajectory = DensityTrajectory.open(start)
+    stored = Rollout.resume(out, emulator) if resume and out.exists() else None
+    if stored is not None and sampler is None:
+        sampler = stored.origin.sampler
+        evaluations = evaluations or stored.origin.evaluations
     run = Rollout(emulator, trajectory, frame, sampler, evaluations, seed)
     typer.echo(_summary(run, describe_device(emulator.device)), err=True)
-    continued = resume and out.exists()
-    if continued:
-        run = _continue(run, Rollout.resume(out, emulator), out)
+    if stored is not None:
+        run = _continue(run, stored, out)
     n_before = len(run)
     with (
         _interruptible() as interrupted,
         tqdm(total=max(frames, n_before), initial=n_before, unit="frame", desc=out.name) as bar,
     ):
         n_stored = _generate(
-            run, frames, out, bar, interrupted, continued=continued, overwrite=overwrite
+            run, frames, out, bar, interrupted, continued=stored is not None, overwrite=overwrite
         )
     if n_stored < frames:
         kept = (
@@ -230,6 +238,8 @@ def _continue(asked: Rollout, stored: Rollout, out: Path) -> Rollout:
 
 
 def _summary(run: Rollout, device: str) -> str:
+    from napari_eldyn.emulator.grid_transfer import describe_grid
+
     origin = run.origin
     start = origin.start
     lines = [
@@ -238,6 +248,11 @@ def _summary(run: Rollout, device: str) -> str:
         f"{start.rate}",
         f"sampler {origin.sampler}, {origin.evaluations} evaluations per frame, seed {origin.seed}",
     ]
+    if not run.grid.matches(run.model.trained_grid):
+        lines.append(
+            f"cell    {describe_grid(run.grid)}; the model was trained on "
+            f"{describe_grid(run.model.trained_grid)}"
+        )
     if start.n_clipped:
         lines.append(
             f"warning {start.n_clipped} values of the start are not positive and were clipped"

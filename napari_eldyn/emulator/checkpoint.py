@@ -264,8 +264,9 @@ def _check_values(tensors: Mapping[str, Tensor], path: Path) -> None:
                 path=path,
                 remedy="The training diverged; use an earlier checkpoint.",
             )
-    if not bool((tensors["latent_std"] > 0).all()):
-        raise EldynError("the standard deviations of the latents are not positive", path=path)
+    for name in ("latent_std", "residual_std"):
+        if name in tensors and not bool((tensors[name] > 0).all()):
+            raise EldynError(f"the standard deviations {name} are not positive", path=path)
 
 
 def _check_rate(normalisation: LogNormalisation, path: Path) -> None:

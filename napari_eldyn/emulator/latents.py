@@ -13,14 +13,14 @@ FloatArray = npt.NDArray[np.float32]
 
 
 class LatentBuffer:
-    """A list of latent vectors in one array that grows by doubling.
+    """A list of latents in one array that grows by doubling.
 
     A frame counts once its latent is written, and written latents never change, so readers need
     no copy.
 
     Parameters
     ----------
-    initial : ndarray, (n, D)
+    initial : ndarray, (n, *latent)
         Latents to begin with, copied.
     """
 
@@ -33,7 +33,7 @@ class LatentBuffer:
         return self._n
 
     def append(self, latent: FloatArray) -> None:
-        """Add one latent, (D,)."""
+        """Add one latent."""
         with self._lock:
             if self._n == len(self._values):
                 room = max(64, len(self._values))
@@ -43,7 +43,7 @@ class LatentBuffer:
             self._n += 1
 
     def view(self) -> FloatArray:
-        """Return the latents so far, (n, D), not to be written to."""
+        """Return the latents so far, (n, *latent), not to be written to."""
         with self._lock:
             view = self._values[: self._n]
         view.flags.writeable = False

@@ -6,20 +6,23 @@ import threading
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
 
-from napari_eldyn.config import StrictModel, parse_config
-from napari_eldyn.density import DensityTrajectory, LogNormalisation, open_store
+from napari_eldyn.config import parse_config
+from napari_eldyn.density import DensityTrajectory, open_store
 from napari_eldyn.emulator.decoding import DecodedFrames
 from napari_eldyn.emulator.emulator import Emulator
 from napari_eldyn.emulator.latents import LatentBuffer
-from napari_eldyn.emulator.samplers import check_sampler, default_evaluations, trailing_timesteps
-from napari_eldyn.emulator.start import start_state
+from napari_eldyn.emulator.rollout_origin import (
+    GridRecord,
+    PackedArray,
+    RolloutOrigin,
+    RolloutStart,
+)
 from napari_eldyn.exceptions import EldynError
 
 __all__ = ["Rollout", "RolloutOrigin", "frame_noise"]
@@ -27,37 +30,6 @@ __all__ = ["Rollout", "RolloutOrigin", "frame_noise"]
 FloatArray = npt.NDArray[np.float32]
 
 CACHE_BYTES = 256 * 2**20
-
-
-class RolloutStart(StrictModel):
-    """Where a rollout started."""
-
-    trajectory: str
-    """Name of the trajectory's file, without its folder."""
-    frame: int
-    """Index of the frame in it."""
-    time_fs: float
-    """The frame's time."""
-    rate: str
-    """How the rate of the density was differenced."""
-    n_clipped: int
-    """Values clipped before the logarithm, in the frames read."""
-
-
-class RolloutOrigin(StrictModel):
-    """Everything that fixes a rollout: the provenance that is stored with it."""
-
-    model_name: str
-    model_sha256: str | None
-    sampler: str
-    evaluations: int
-    seed: Annotated[int, Field(ge=0)]
-    device: str
-    timestep_fs: float
-    start: RolloutStart
-    normalisation: LogNormalisation
-    start_latent: tuple[float, ...]
-    versions: dict[str, str]
 
 
 class Rollout(DensityTrajectory):
@@ -72,14 +44,15 @@ class Rollout(DensityTrajectory):
     model : Emulator
         The model.
     start : DensityTrajectory
-        Trajectory to start from, on the model's grid.
+        Trajectory to start from, on the model's grid or another one that the model can run on
+        (:meth:`Emulator.for_trajectory`): the rollout is on the grid of its start.
     frame : int
         Frame of it to start from; only it and earlier frames are used (frame 0 needs frame 1
         for its rate).
-    sampler : str
-        ``ddpm`` or ``ddim``.
+    sampler : str, optional
+        One of the model's; its default if not given.
     evaluations : int, optional
-        Evaluations of the denoiser per frame; all diffusion steps for ``ddpm``, 20 for ``ddim``.
+        Evaluations of the denoiser per frame; those usual for model and sampler if not given.
     seed : int
         Frames are the same again for the same model, start, sampler, evaluations, seed and
         device, however the advancing is divided.
@@ -89,8 +62,8 @@ class Rollout(DensityTrajectory):
     Raises
     ------
     EldynError
-        If the trajectory does not fit the model, has no such frame, the frame holds NaN, or
-        sampler, evaluations or seed are not possible.
+        If the trajectory does not fit the model, has no such frame or too few before it, a frame
+        holds NaN, or sampler, evaluations or seed are not possible.
     """
 
     def __init__(
@@ -98,21 +71,19 @@ class Rollout(DensityTrajectory):
         model: Emulator,
         start: DensityTrajectory,
         frame: int = 0,
-        sampler: str = "ddpm",
+        sampler: str | None = None,
         evaluations: int | None = None,
         seed: int = 0,
         *,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        check_sampler(sampler)
-        if evaluations is None:
-            evaluations = default_evaluations(sampler, model.schedule)
-        trailing_timesteps(model.schedule, evaluations)
+        sampler, evaluations = model.choose_sampler(sampler, evaluations)
         if seed < 0:
             raise EldynError(f"the seed {seed} is negative", remedy="Choose 0 or more.")
         model.check_compatible(start)
-        state = start_state(start, frame, model.normalisation)
-        latent = model.encode_states(state.state[None])[0]
+        model = model.for_trajectory(start)
+        state = model.start_state(start, frame)
+        latent = model.encode_start(state)
         if not np.isfinite(latent).all():
             raise EldynError(
                 f"frame {state.frame} encodes to values that are not finite", path=start.path
@@ -133,16 +104,17 @@ class Rollout(DensityTrajectory):
                 n_clipped=state.n_clipped,
             ),
             normalisation=model.normalisation,
-            start_latent=tuple(latent.tolist()),
+            start_latent=PackedArray.of(latent),
+            grid=GridRecord.of(model.grid),
+            model_grid=GridRecord.of(model.trained_grid),
             versions={
                 "napari_eldyn": version("napari-eldyn"),
                 "torch": torch.__version__,
                 "numpy": np.__version__,
             },
         )
-        self._begin(
-            model, origin, np.empty((0, latent.size)), start.kind, start.numbers, None, cache_bytes
-        )
+        nothing = np.empty((0, *latent.shape))
+        self._begin(model, origin, nothing, start.kind, start.numbers, None, cache_bytes)
 
     def _begin(
         self,
@@ -156,6 +128,7 @@ class Rollout(DensityTrajectory):
     ) -> None:
         self.model = model
         self.origin = origin
+        self._start_latent = origin.latent(model.latent_shape)
         self._advancing = threading.Lock()
         self._latents = LatentBuffer(latents)
         super().__init__(
@@ -177,7 +150,7 @@ class Rollout(DensityTrajectory):
         path : path-like
             A rollout written by :meth:`save` or ``eldyn rollout``.
         model : Emulator
-            The model that made it.
+            The model that made it, on any grid.
         cache_bytes : int
             Bound of the memory that keeps decoded frames.
 
@@ -203,7 +176,13 @@ class Rollout(DensityTrajectory):
                 path=path,
                 remedy="Resume it with the model that made it.",
             )
-        model.check_grid(stored)
+        model = model.for_trajectory(stored)
+        if tuple(latents.shape[1:]) != model.latent_shape:
+            raise EldynError(
+                f"the stored latents have the shape {tuple(latents.shape[1:])}, those of the model "
+                f"{model.name} {model.latent_shape}",
+                path=path,
+            )
         rollout = cls.__new__(cls)
         rollout._begin(
             model,
@@ -234,7 +213,7 @@ class Rollout(DensityTrajectory):
 
     @property
     def latents(self) -> FloatArray:
-        """Normalised latents of the frames so far, (n, D), read-only."""
+        """Normalised latents of the frames so far, (n, *latent_shape), read-only."""
         return self._latents.view()
 
     @property
@@ -249,8 +228,8 @@ class Rollout(DensityTrajectory):
 
     @property
     def start_latent(self) -> FloatArray:
-        """Normalised latent of the start frame, (D,)."""
-        return np.array(self.origin.start_latent, dtype=np.float32)
+        """Normalised latent of the start frame, of the model's latent shape."""
+        return self._start_latent
 
     @property
     def start_density(self) -> FloatArray:
@@ -304,7 +283,9 @@ class Rollout(DensityTrajectory):
 
     def _next_latent(self, index: int, stop: Callable[[], bool] | None) -> FloatArray | None:
         current = self._latents.view()[-1] if index else self.start_latent
-        noise = frame_noise(self.origin.seed, index, self.origin.evaluations, current.size)
+        noise = frame_noise(
+            self.origin.seed, index, self.origin.evaluations, self.model.noise_shape
+        )
 
         def check(_evaluation: int, _step: int, _latents: torch.Tensor) -> None:
             if stop is not None and stop():
@@ -332,7 +313,7 @@ class _StoppedError(Exception):
     """Leaves a sampler when a stop was asked for."""
 
 
-def frame_noise(seed: int, index: int, evaluations: int, width: int) -> FloatArray:
+def frame_noise(seed: int, index: int, evaluations: int, shape: tuple[int, ...]) -> FloatArray:
     """Draw the noise of one frame, which depends on nothing but seed and frame.
 
     The streams of different (seed, frame) are independent (numpy's SeedSequence), which adding
@@ -340,11 +321,11 @@ def frame_noise(seed: int, index: int, evaluations: int, width: int) -> FloatArr
 
     Returns
     -------
-    ndarray, (evaluations + 1, width) float32
+    ndarray, (evaluations + 1, *shape) float32
         Standard normal; the first row, the sampler's start, is the same for any evaluations.
     """
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, index])))
-    return generator.standard_normal((evaluations + 1, width), dtype=np.float32)
+    return generator.standard_normal((evaluations + 1, *shape), dtype=np.float32)
 
 
 def _short(sha256: str | None) -> str:

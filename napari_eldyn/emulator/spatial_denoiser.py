@@ -43,7 +43,7 @@ class SpatialDenoiser(nn.Module):
         width = config.width
         half = config.noise_embedding // 2
         self.frequencies = torch.logspace(
-            math.log10(_LOWEST_FREQUENCY), math.log10(_HIGHEST_FREQUENCY), half
+            math.log10(_LOWEST_FREQUENCY), math.log10(_HIGHEST_FREQUENCY), half, device="cpu"
         ).tolist()
         self.input = pointwise((1 + config.context_frames) * latent_channels, width)
         self.embedding = nn.Sequential(

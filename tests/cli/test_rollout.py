@@ -221,7 +221,7 @@ def test_help_names_units_and_defaults() -> None:
     for words in (
         "electrons/Å³",
         "in fs",
-        "[ddpm|ddim]",
+        "[heun|dpmpp_2m|ddim|ddpm]",
         "all diffusion steps for ddpm",
         "--resume",
     ):

@@ -45,7 +45,7 @@ def test_frames_are_the_model_step_by_step(model: Emulator, liquid: DensityTraje
     np.testing.assert_array_equal(rollout.start_latent, latent)
     np.testing.assert_array_equal(rollout.start_density, model.decode(latent))
     for index in range(2):
-        latent = model.step(latent, frame_noise(3, index, 5, 32), "ddim")
+        latent = model.step(latent, frame_noise(3, index, 5, (32,)), "ddim")
         np.testing.assert_array_equal(rollout.latents[index], latent)
         np.testing.assert_array_equal(rollout[index], model.decode(latent))
 
@@ -196,8 +196,9 @@ def test_impossible_settings_are_refused(
         Rollout(model, liquid, seed=-1)
     with pytest.raises(EldynError, match="no frame 12"):
         Rollout(model, liquid, frame=12)
-    assert Rollout(model, liquid).origin.evaluations == 1000
-    assert Rollout(model, liquid, sampler="ddim").origin.evaluations == 20
+    usual = Rollout(model, liquid).origin
+    assert (usual.sampler, usual.evaluations) == ("ddim", 20)
+    assert Rollout(model, liquid, sampler="ddpm").origin.evaluations == 1000
     assert Rollout(Emulator.load(strided_model_path), liquid, sampler="ddim").timestep == 8.0
 
 
@@ -320,19 +321,19 @@ def test_a_full_disk_loses_nothing(
 
 
 def test_noise_depends_on_seed_and_frame_alone() -> None:
-    first = frame_noise(0, 5, 20, 32)
-    np.testing.assert_array_equal(first, frame_noise(0, 5, 20, 32))
-    np.testing.assert_array_equal(first[0], frame_noise(0, 5, 1000, 32)[0])
-    draws = {frame_noise(seed, k, 1, 4).tobytes() for seed in range(20) for k in range(20)}
+    first = frame_noise(0, 5, 20, (32,))
+    np.testing.assert_array_equal(first, frame_noise(0, 5, 20, (32,)))
+    np.testing.assert_array_equal(first[0], frame_noise(0, 5, 1000, (32,))[0])
+    draws = {frame_noise(seed, k, 1, (4,)).tobytes() for seed in range(20) for k in range(20)}
     assert len(draws) == 400
-    many = np.concatenate([frame_noise(1, k, 99, 32).ravel() for k in range(50)])
+    many = np.concatenate([frame_noise(1, k, 99, (32,)).ravel() for k in range(50)])
     assert abs(many.mean()) < 5 / many.size**0.5
     assert abs(many.std() - 1) < 5 / (2 * many.size) ** 0.5
     assert (
         abs(
-            np.corrcoef(frame_noise(1, 0, 999, 32).ravel(), frame_noise(0, 1, 999, 32).ravel())[
-                0, 1
-            ]
+            np.corrcoef(
+                frame_noise(1, 0, 999, (32,)).ravel(), frame_noise(0, 1, 999, (32,)).ravel()
+            )[0, 1]
         )
         < 5 / 32_000**0.5
     )
