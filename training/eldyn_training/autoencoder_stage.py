@@ -19,7 +19,6 @@ from eldyn_training.objective import (
 from eldyn_training.recipe import Recipe
 from eldyn_training.state import TrainingState
 from eldyn_training.steps import Check, descend, learning_rate, loader, means, never
-from napari_eldyn.emulator.config import PooledConfig
 from napari_eldyn.emulator.networks import EmulatorNetworks, PooledNetworks
 
 __all__ = ["AutoencoderStage"]
@@ -73,12 +72,12 @@ class AutoencoderStage:
 
     def _draws(self, training: TrainingState, size: int, part: slice) -> NoiseDraws:
         """Draw the noises of the whole batch, and return this process's share."""
-        assert isinstance(training.config, PooledConfig)
+        networks = cast("PooledNetworks", training.networks)
         return draw_noise(
             training.recipe.objective,
-            training.schedule,
+            networks.schedule,
             size,
-            training.config.autoencoder.latent_dim,
+            len(networks.latent_mean),
             random_source(training.recipe.training.seed, training.step),
         )[part]
 
@@ -91,8 +90,9 @@ class _Losses(nn.Module):
         networks, self.recipe = training.networks, training.recipe
         self.encoder, self.decoder = networks.encoder, networks.decoder
         if self.recipe.training.stages == "joint":
-            self.denoiser = cast("PooledNetworks", networks).denoiser
-        self.schedule, self.distribution = training.schedule, training.distribution
+            pooled = cast("PooledNetworks", networks)
+            self.denoiser, self.schedule = pooled.denoiser, pooled.schedule
+        self.distribution = training.distribution
         self.processes, self.device_type = training.processes, training.device.type
         self.latents = _RunningLatents(
             networks, self.recipe.training.latent_momentum, training.processes

@@ -13,10 +13,10 @@ from eldyn_training.latent_bank import context_chains
 from eldyn_training.objective import denoising_loss, draw_noise
 from eldyn_training.recipe import PooledRecipe, SpatialRecipe
 from eldyn_training.state import TrainingState
-from eldyn_training.steps import ENCODE_BATCH
+from eldyn_training.steps import ENCODE_BATCH, evenly
 from napari_eldyn.emulator.networks import EmulatorNetworks, PooledNetworks, SpatialNetworks
 
-__all__ = ["DenoisingScores", "denoising_scores", "evenly"]
+__all__ = ["DenoisingScores", "denoising_scores"]
 
 _DRAWS = 2**32 - 1
 """The step whose random numbers are validation's: no training step has it."""
@@ -44,7 +44,7 @@ class _PooledScores:
         self._pairs = evenly(training.dataset.validation.pairs, recipe.validation.max_states)
         self._draws = draw_noise(
             recipe.objective,
-            training.schedule,
+            cast("PooledNetworks", training.networks).schedule,
             len(self._pairs),
             recipe.model.autoencoder.latent_dim,
             random_source(recipe.training.seed, _DRAWS),
@@ -57,7 +57,7 @@ class _PooledScores:
         loss, error = denoising_loss(
             self._objective,
             networks.denoiser,
-            self._training.schedule,
+            networks.schedule,
             latents[:, 0],
             latents[:, 1],
             self._draws,
@@ -98,11 +98,6 @@ class _SpatialScores:
             errors += (expected * networks.residual_std - change).square().sum().item()
             changes += change.square().sum().item()
         return {"denoising": losses / len(latents), "step_mse": errors / changes}
-
-
-def evenly(rows: Tensor, most: int) -> Tensor:
-    """Return evenly spaced rows, at most so many."""
-    return rows[torch.linspace(0, len(rows) - 1, min(len(rows), most)).round().long()]
 
 
 def _encode(training: TrainingState, networks: EmulatorNetworks, states: Tensor) -> Tensor:

@@ -67,7 +67,8 @@ class PooledDenoiserStage:
         part = processes.share(size)
         generator = random_source(recipe.training.seed, training.step)
         current, following = self._transitions(training, part, generator)
-        draws = draw_noise(recipe.objective, training.schedule, size, current.shape[1], generator)
+        schedule = cast("PooledNetworks", training.networks).schedule
+        draws = draw_noise(recipe.objective, schedule, size, current.shape[1], generator)
         loss, parts = self._losses(current, following, draws[part])
         done = training.step - (training.stage_begin or 0)
         rate = learning_rate(recipe, recipe.refinement.learning_rate, done, self.steps)
@@ -98,8 +99,9 @@ class PooledDenoiserStage:
 class _DenoisingLoss(nn.Module):
     def __init__(self, training: TrainingState) -> None:
         super().__init__()
-        self.denoiser = cast("PooledNetworks", training.networks).denoiser
-        self.recipe, self.schedule = training.recipe.objective, training.schedule
+        networks = cast("PooledNetworks", training.networks)
+        self.denoiser, self.schedule = networks.denoiser, networks.schedule
+        self.recipe = training.recipe.objective
 
     def forward(
         self, current: Tensor, following: Tensor, draws: NoiseDraws

@@ -12,10 +12,15 @@ from eldyn_training.edm_objective import EdmDraws, draw_levels, residual_loss, r
 from eldyn_training.latent_bank import LatentBank, encode_bank
 from eldyn_training.recipe import SpatialRecipe
 from eldyn_training.state import TrainingState, averaged_networks, restart
-from eldyn_training.steps import Check, descend, learning_rate, means, never
+from eldyn_training.steps import ENCODE_BATCH, Check, descend, evenly, learning_rate, means, never
+from napari_eldyn.emulator.conservation import fit_density_response
 from napari_eldyn.emulator.networks import SpatialNetworks
 
 __all__ = ["SpatialDenoiserStage"]
+
+RESPONSE_STATES = 64
+"""Training states that the density response is fitted to, at most: one number per channel from
+all latent cells of each."""
 
 
 class SpatialDenoiserStage:
@@ -30,7 +35,7 @@ class SpatialDenoiserStage:
         self._bank: LatentBank | None = None
 
     def begin(self, training: TrainingState, check: Check = never) -> None:
-        """Take the averaged weights; measure the latents and their changes over the bank."""
+        """Take the averaged weights; measure the latents, their changes and what they count."""
         networks = _networks(training)
         networks.load_state_dict(averaged_networks(training).state_dict())
         training.processes.copy_first(networks)
@@ -41,6 +46,7 @@ class SpatialDenoiserStage:
         networks.latent_mean.copy_(mean)
         networks.latent_std.copy_(std)
         networks.residual_std.copy_(residual_spread(change, self._recipe.objective.context_noise))
+        networks.density_response.copy_(_density_response(training, networks))
         restart(training)
 
     def prepare(self, training: TrainingState, check: Check = never) -> None:
@@ -89,6 +95,20 @@ class _ResidualLoss(nn.Module):
         """Score transitions with their context, (B, K + 1, C, gx, gy, gz), normalised."""
         with torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=not self.precise):
             return residual_loss(self.denoiser, self.residual_std, chains, draws)
+
+
+@torch.no_grad()
+def _density_response(training: TrainingState, networks: SpatialNetworks) -> Tensor:
+    """Fit what conserves the electron count to training states in the model's cell."""
+    dataset = training.dataset
+    places = [source.training for source in dataset.sources if source.cell is None]
+    frames = dataset.training.states[:, 0]
+    own = torch.zeros(len(frames), dtype=torch.bool)
+    for place in places:
+        own |= (frames >= place.start) & (frames < place.stop)
+    fields = dataset.batch(evenly(dataset.training.states[own], RESPONSE_STATES))
+    latents = torch.cat([networks.encode(part) for part in torch.split(fields, ENCODE_BATCH)])
+    return fit_density_response(latents, (dataset.normalisation.std * fields[:, 0]).exp())
 
 
 def _networks(training: TrainingState) -> SpatialNetworks:

@@ -14,9 +14,8 @@ from eldyn_training.distributed import Processes
 from eldyn_training.objective import DistributionLoss, TargetCounts
 from eldyn_training.recipe import Recipe
 from eldyn_training.runs import RunDirectory
-from napari_eldyn.emulator.config import EmulatorConfig, ScheduleConfig, parse_emulator_config
+from napari_eldyn.emulator.config import EmulatorConfig, parse_emulator_config
 from napari_eldyn.emulator.networks import EmulatorNetworks, build_networks
-from napari_eldyn.emulator.schedule import NoiseSchedule, linear_schedule
 from napari_eldyn.exceptions import EldynError
 
 __all__ = ["Best", "TrainingState", "averaged_networks", "restart", "restore", "save", "start"]
@@ -43,7 +42,6 @@ class TrainingState:
     networks: EmulatorNetworks
     average: AveragedModel
     optimiser: torch.optim.AdamW
-    schedule: NoiseSchedule
     distribution: DistributionLoss
     targets: TargetCounts
     step: int = 0
@@ -81,7 +79,6 @@ def start(
         networks=networks,
         average=_averaged(recipe, networks),
         optimiser=_optimiser(recipe, networks),
-        schedule=linear_schedule(getattr(config, "schedule", ScheduleConfig())),
         distribution=distribution,
         targets=TargetCounts(
             distribution, dataset.density.__getitem__, len(dataset.density), device

@@ -23,6 +23,7 @@ __all__ = [
     "Check",
     "StoppedError",
     "descend",
+    "evenly",
     "learning_rate",
     "loader",
     "means",
@@ -99,6 +100,11 @@ def learning_rate(recipe: Recipe, peak: float, step: int, total: int) -> float:
     floor = recipe.training.final_learning_rate
     cosine = 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
     return peak * (floor + (1.0 - floor) * cosine)
+
+
+def evenly(rows: Tensor, most: int) -> Tensor:
+    """Return evenly spaced rows, at most so many."""
+    return rows[torch.linspace(0, len(rows) - 1, min(len(rows), most)).round().long()]
 
 
 def rows_of(known: Tensor, states: Tensor) -> Tensor:

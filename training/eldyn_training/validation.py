@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eldyn_training.denoising_scores import denoising_scores, evenly
+from eldyn_training.denoising_scores import denoising_scores
 from eldyn_training.objective import reconstruction_loss
 from eldyn_training.recipe import SpatialRecipe
 from eldyn_training.state import TrainingState
-from eldyn_training.steps import ENCODE_BATCH
+from eldyn_training.steps import ENCODE_BATCH, evenly
 from napari_eldyn.density import DensityTrajectory
 from napari_eldyn.emulator.emulator import Emulator
 from napari_eldyn.emulator.networks import EmulatorNetworks
