@@ -48,6 +48,14 @@ def convert(
             help="Resample to this number of points along the cell vectors (Fourier resampling).",
         ),
     ] = None,
+    repeat: Annotated[
+        tuple[int, int, int] | None,
+        typer.Option(
+            metavar="KX KY KZ",
+            help="Repeat the cell this often along its vectors, with atoms and density: a start "
+            "for a spatial model in a larger cell. --grid, if given, is that of one cell.",
+        ),
+    ] = None,
     encoding: Annotated[
         Encoding,
         typer.Option(
@@ -67,7 +75,7 @@ def convert(
     """
     from tqdm import tqdm
 
-    from napari_eldyn.density import store_encoding
+    from napari_eldyn.density import repeat_cell, store_encoding
     from napari_eldyn.density.formats import open_any
 
     *sources, out = paths
@@ -84,6 +92,8 @@ def convert(
         raise EldynError(f"--frames {frames} keeps none of {n_all} frames", path=sources[0])
     if grid is not None:
         trajectory = trajectory.resampled(grid)
+    if repeat is not None:
+        trajectory = repeat_cell(trajectory, repeat)
     step: dict[str, Any] = {"from": [source.name for source in sources], "frames": frames}
     earlier = trajectory.provenance.get("conversions", [])
     trajectory = trajectory.annotated({"conversions": [*earlier, step]})

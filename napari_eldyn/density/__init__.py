@@ -3,6 +3,7 @@
 from napari_eldyn.density.grid import PeriodicGrid, resample
 from napari_eldyn.density.store import StoreWriter
 from napari_eldyn.density.store_reader import open_store, store_encoding
+from napari_eldyn.density.supercell import repeat_cell
 from napari_eldyn.density.symmetry import apply_operation, point_group, shift, time_reverse
 from napari_eldyn.density.trajectory import (
     DensityKind,
@@ -35,6 +36,7 @@ __all__ = [
     "fit_normalisation",
     "open_store",
     "point_group",
+    "repeat_cell",
     "resample",
     "shift",
     "store_encoding",

@@ -18,6 +18,8 @@ __all__ = [
     "ArrayFrames",
     "JoinedFrames",
     "JoinedRows",
+    "RepeatedFrames",
+    "RepeatedRows",
     "ResampledFrames",
     "Rows",
     "SelectedFrames",
@@ -81,6 +83,21 @@ class ResampledFrames:
     def read(self, index: int) -> npt.NDArray[np.float32]:
         """Return frame `index`, resampled."""
         return resample(self._frames.read(index), self._shape)
+
+
+class RepeatedFrames:
+    """Frames of another source, each side by side with itself."""
+
+    def __init__(self, frames: FrameSource, counts: tuple[int, int, int]) -> None:
+        self._frames = frames
+        self._counts = counts
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def read(self, index: int) -> npt.NDArray[np.float32]:
+        """Return frame `index`, repeated along each axis."""
+        return np.tile(self._frames.read(index), self._counts)
 
 
 class JoinedFrames:
@@ -202,3 +219,39 @@ class JoinedRows(_LazyRows):
 
     def _rows(self, chosen: range) -> npt.NDArray[Any]:
         return np.stack([self._row(index) for index in chosen])
+
+
+class RepeatedRows(_LazyRows):
+    """Vectors of the atoms, shape (n, atoms, 3), once for each image of the cell.
+
+    Parameters
+    ----------
+    array : array-like with shape, dtype and slicing along its first axis
+        Of the atoms of one cell.
+    offsets : ndarray, shape (images, 3)
+        Added to the vectors of each image; images go slowest.
+    """
+
+    def __init__(self, array: Any, offsets: npt.NDArray[np.float64]) -> None:
+        self._array = array
+        self._offsets = offsets
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the repeated array."""
+        n, atoms, components = self._array.shape
+        return (n, len(self._offsets) * atoms, components)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        dtype: np.dtype[Any] = np.dtype(self._array.dtype)
+        return dtype
+
+    def _row(self, index: int) -> npt.NDArray[Any]:
+        return self._rows(range(index, index + 1))[0]
+
+    def _rows(self, chosen: range) -> npt.NDArray[Any]:
+        rows = np.stack([np.asarray(self._array[index]) for index in chosen])
+        images = rows[:, None] + self._offsets[:, None]
+        return np.asarray(images.reshape(len(rows), -1, 3), dtype=self.dtype)

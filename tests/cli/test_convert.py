@@ -214,3 +214,17 @@ def test_a_number_is_one_frame(text: str, expected: list[int]) -> None:
 def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(EldynError, match="--frames"):
         parse_frames(text)
+
+
+def test_a_cell_is_repeated(eldyn, run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "double.eldyn"
+    code, text, err = eldyn("convert", run, out, "--repeat", 1, 1, 2, "--frames", "2:4")
+    assert code == 0, err
+    assert "2 frames on 6 × 6 × 12 points" in text
+    one, double = DensityTrajectory.open(run), DensityTrajectory.open(out)
+    np.testing.assert_allclose(double[1][:, :, 6:], one[3], rtol=1e-4)
+    np.testing.assert_allclose(double.grid.cell, np.diag([8.66, 8.66, 17.32]))
+    np.testing.assert_allclose(double.positions[0, 2:, 2], one.positions[2, :, 2] + 8.66)
+    code, _, err = eldyn("convert", run, tmp_path / "none.eldyn", "--repeat", 1, 0, 2)
+    assert code == 1
+    assert "Give three counts of 1 or more" in err
