@@ -22,7 +22,14 @@ from napari_eldyn.emulator.networks import build_networks
 from napari_eldyn.emulator.samplers import ddpm
 
 EDGE = 8.66  # Å
-SAMPLERS = (("ddpm", 1000), ("ddpm", 100), ("ddim", 100), ("ddim", 20), ("ddim", 8))
+SAMPLERS = (
+    ("ddpm", 1000),
+    ("ddpm", 100),
+    ("ddim", 100),
+    ("ddim", 20),
+    ("dpmpp_2m", 8),
+    ("heun", 8),
+)
 
 
 def random_emulator(points: int, device: str) -> Emulator:
@@ -98,7 +105,7 @@ def bench_parts(device: str, seconds: Stopwatch) -> None:
             f"{points}³   decode one frame of eight   {1e3 * eight:9.2f} ms   {eight / one:7.2f} × "
             "alone"
         )
-    denoiser, schedule = model.networks.denoiser, model.schedule
+    denoiser, schedule = model.networks.denoiser, model.networks.schedule
     z = torch.randn(1, 32, device=model.device)
     noise = torch.randn(1001, 1, 32, device=model.device)
     with torch.inference_mode():
