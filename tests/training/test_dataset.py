@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
-from eldyn_training.data import load_dataset, reverse, transitions
+from eldyn_training.data import chains, load_dataset, reverse, transitions
 from eldyn_training.recipe import DataRecipe
 from liquid import gaussian_liquid
 
@@ -38,6 +40,21 @@ def test_reflected_and_reversed_transitions_are_one_closed_path(stride: int) -> 
     assert sorted(tuple(b) for _, b in pairs) == sorted(states)
     inner = [pair for pair in pairs if pair[0][1] == pair[1][1]]
     assert all(b[0] - a[0] == stride * a[1] for a, b in inner)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("reflect", [False, True])
+def test_chains_are_the_transitions_that_have_a_past(stride: int, reflect: bool) -> None:
+    forward = transitions(10, stride, reflect_ends=reflect)
+    pairs = torch.unique(torch.cat([forward, reverse(forward)]), dim=0)
+    assert torch.equal(chains(pairs, 1), pairs)
+    known = {(tuple(a), tuple(b)) for a, b in pairs.tolist()}
+    found = [[tuple(state) for state in chain] for chain in chains(pairs, 3).tolist()]
+    assert all(len(chain) == 4 for chain in found)
+    assert all(step in known for chain in found for step in pairwise(chain))
+    # A closed path has a past everywhere; frames 1 … 8 alone only 3 strides from either end.
+    assert len(found) == (len(pairs) if reflect else 2 * (8 - 3 * stride))
+    assert len({tuple(chain) for chain in found}) == len(found)
 
 
 def test_plain_transitions_run_forward_only() -> None:

@@ -138,15 +138,15 @@ def encode_bank(training: TrainingState, check: Check, *, show_progress: bool) -
     chosen = context_chains(training, dataset.training.pairs, "training")
     operations = symmetries(training)
     copies = 1 if operations.trivial else training.recipe.refinement.copies
+    grid = dataset.grid
+    coarse = PeriodicGrid(grid.cell, [points // BLOCK for points in grid.shape])
+    channels = training.recipe.model.autoencoder.latent_channels
+    latents = _room(training, (copies, len(states), channels, *coarse.shape))
     # One operation for each copy of each trajectory, so that transitions stay transitions.
     starts = torch.tensor([source.training.start for source in dataset.sources])
     origin = torch.bucketize(states[:, 0].contiguous(), starts, right=True) - 1
     generator = random_source(training.recipe.training.seed, _COPIES)
     moves = operations.draw(copies * len(starts), generator)
-    grid = dataset.grid
-    coarse = PeriodicGrid(grid.cell, [points // BLOCK for points in grid.shape])
-    channels = training.recipe.model.autoencoder.latent_channels
-    latents = _room(training, (copies, len(states), channels, *coarse.shape))
     shared = copies % processes.count == 0
     mine = range(copies)[processes.share(copies)] if shared else range(copies)
     batches = torch.split(torch.arange(len(states)), ENCODE_BATCH)

@@ -87,7 +87,8 @@ class AutoencoderOrigin:
             If its architecture, grid, cell or kind of density are not those of this training.
         """
         theirs, mine = self.checkpoint.config, training.config
-        problems = [
+        problems = [] if theirs.family == mine.family else ["the family"]
+        problems += [
             f"model.autoencoder.{key}"
             for key in differences(
                 theirs.autoencoder.model_dump(mode="json"), mine.autoencoder.model_dump(mode="json")

@@ -223,11 +223,12 @@ class SpatialRefinementRecipe(RefinementRecipe):
     operation of the point group per copy, as the data recipe allows; without symmetries the bank
     holds the states once. Shifts by whole latent cells come on top in every step. A copy takes
     the encoder's time for each state, and 2 bytes for each number of its latents."""
-    noise_log_mean: Annotated[float, Field(allow_inf_nan=False)] = -1.0
+    noise_log_mean: Annotated[float, Field(allow_inf_nan=False)] = -0.5
     """Mean of ln σ over the noise levels in training (Karras et al. 2022: P_mean), σ in units of
     the spread of the change of the latents in one step."""
-    noise_log_std: Positive = 1.6
-    """Standard deviation of ln σ (P_std). With the mean it should cover model.diffusion."""
+    noise_log_std: Positive = 1.7
+    """Standard deviation of ln σ (P_std). By default the levels of a sampler, from 0.02 to 20, lie
+    within two standard deviations."""
 
 
 class ValidationRecipe(StrictModel):
