@@ -249,7 +249,7 @@ class RepeatedRows(_LazyRows):
         return dtype
 
     def _row(self, index: int) -> npt.NDArray[Any]:
-        return self._rows(range(index, index + 1))[0]
+        return np.asarray(self._rows(range(index, index + 1))[0])
 
     def _rows(self, chosen: range) -> npt.NDArray[Any]:
         rows = np.stack([np.asarray(self._array[index]) for index in chosen])

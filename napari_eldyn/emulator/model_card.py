@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from math import prod
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from napari_eldyn.density import LogNormalisation
-    from napari_eldyn.emulator.config import EmulatorConfig
-    from napari_eldyn.emulator.networks import EmulatorNetworks
+import numpy as np
+
+from napari_eldyn.density import LogNormalisation, PeriodicGrid
+from napari_eldyn.emulator.config import BLOCK, EmulatorConfig, SpatialConfig
+from napari_eldyn.emulator.networks import EmulatorNetworks, latent_shape
 
 __all__ = ["CardSection", "model_card"]
 
@@ -90,9 +92,56 @@ def _model_lines(model: _Model) -> Iterator[Line]:
     else:
         for name, vector in zip("abc", config.cell, strict=True):
             yield f"cell {name}", "  ".join(f"{length:.5g}" for length in vector) + " Å"
+    yield from _latent_lines(config)
+    yield "sampling", _sampling(model.networks)
     yield "time step Δτ", f"{config.timestep_fs:g} fs"
     yield "density", config.density_kind
     yield "sha256", model.sha256 or "not saved yet"
+
+
+def _latent_lines(config: EmulatorConfig) -> Iterator[Line]:
+    shape = latent_shape(config, config.grid_shape)
+    if config.family == "spatial":
+        channels, frames = config.autoencoder.latent_channels, config.denoiser.context_frames
+        numbers = prod(shape) // frames
+        cells = " × ".join(map(str, shape[1:]))
+        yield "latent", f"{cells} cells of {BLOCK}³ points, {channels} channels in each"
+        yield "state", "one frame" if frames == 1 else f"the newest {frames} frames"
+    else:
+        numbers = prod(shape)
+        yield "latent", f"{numbers} numbers for the whole frame, no places"
+    values = 2 * prod(config.grid_shape)
+    yield "compression", f"{values / numbers:.4g} × ({values:,} values of the state to {numbers:,})"
+    if config.family == "spatial":
+        yield "receptive field", _receptive_field(config)
+        yield "other cells", f"any with these distances of points, in multiples of {BLOCK} points"
+
+
+def _receptive_field(config: SpatialConfig) -> str:
+    """Edge of the region that one number at the end depends on, by network."""
+    autoencoder = config.autoencoder
+    cells = {
+        "encoder": 1 + 2 * autoencoder.encoder_blocks,
+        # Convolutions at half resolution reach half a cell each.
+        "decoder": 1 + 2 * autoencoder.decoder_blocks + (autoencoder.fine_blocks + 1),
+        "denoiser": 1 + 2 * config.denoiser.blocks,
+    }
+    voxels = PeriodicGrid(config.cell, config.grid_shape).voxel_vectors
+    edges = [BLOCK * float(length) for length in np.linalg.norm(voxels, axis=1)]
+    return ", ".join(
+        f"{part} {n} cells ("
+        + " × ".join(dict.fromkeys(f"{n * edge:.3g}" for edge in edges))
+        + " Å)"
+        for part, n in cells.items()
+    )
+
+
+def _sampling(networks: EmulatorNetworks) -> str:
+    usual = networks.default_sampler
+    others = [name for name in networks.samplers if name != usual]
+    counts = {name: networks.default_evaluations(name) for name in (usual, *others)}
+    rest = ", ".join(f"{name} {counts[name]}" for name in others)
+    return f"{usual}, {counts[usual]} evaluations per frame; or {rest}"
 
 
 def _architecture_lines(model: _Model) -> Iterator[Line]:
@@ -102,7 +151,8 @@ def _architecture_lines(model: _Model) -> Iterator[Line]:
         for part in ("encoder", "decoder", "denoiser")
     )
     yield "parameters", f"encoder {encoder:,}, decoder {decoder:,}, denoiser {denoiser:,}"
-    for part in ("autoencoder", "denoiser", "schedule"):
+    noise = "schedule" if config.family == "pooled" else "diffusion"
+    for part in ("autoencoder", "denoiser", noise):
         yield part, _in_a_row(getattr(config, part).model_dump(mode="json"))
 
 

@@ -168,8 +168,48 @@ def test_a_model(info, tmp_path: Path) -> None:
     assert lines["trained_on"] == "li32"
     assert lines["epochs"] == "3"
     assert lines["sha256"] == sha256
+    assert lines["latent"] == "6 numbers for the whole frame, no places"
+    assert lines["compression"] == "170.7 × (1,024 values of the state to 6)"
+    assert lines["sampling"].startswith("ddim, 20 evaluations per frame; or ddpm 1000, ")
+    assert lines["schedule"].startswith("steps 1000")
     n_denoiser = sum(weight.numel() for weight in networks.denoiser.parameters())
     assert lines["parameters"].endswith(f"denoiser {n_denoiser:,}")
+
+
+def test_a_spatial_model(info, spatial_model_path: Path) -> None:
+    code, lines, err = info(spatial_model_path)
+    assert (code, err) == (0, "")
+    assert lines["family"] == "spatial"
+    assert lines["latent"] == "4 × 4 × 4 cells of 4³ points, 2 channels in each"
+    assert lines["state"] == "one frame"
+    assert lines["compression"] == "64 × (8,192 values of the state to 128)"
+    assert lines["sampling"] == "heun, 8 evaluations per frame; or dpmpp_2m 8"
+    assert lines["diffusion"].startswith("sigma_min 0.02, sigma_max 20")
+    # Cells of 4 × 5/16 Å.
+    assert lines["receptive field"] == (
+        "encoder 3 cells (3.75 Å), decoder 5 cells (6.25 Å), denoiser 5 cells (6.25 Å)"
+    )
+
+
+def test_receptive_fields_are_what_the_networks_depend_on(spatial_model_path: Path) -> None:
+    """The same three by differentiating the networks on a grid that they do not fill."""
+    from napari_eldyn.emulator.checkpoint import load_checkpoint
+
+    networks = load_checkpoint(spatial_model_path).networks
+
+    def edge(output: torch.Tensor, source: torch.Tensor) -> int:
+        (gradient,) = torch.autograd.grad(output, source)
+        touched = gradient.abs().sum(dim=(0, 1, 2, 3)).numpy() > 0
+        return int(touched.sum())
+
+    states = torch.randn(1, 2, 4, 4, 60, requires_grad=True)
+    assert edge(networks.encoder(states)[0, :, :, :, 7].sum(), states) == 4 * 3
+    latents = torch.randn(1, 2, 1, 1, 15, requires_grad=True)
+    for voxel in (28, 31):
+        assert edge(networks.decoder(latents)[0, :, :, :, voxel].sum(), latents) == 5
+    context = torch.randn(1, 2, 1, 1, 15)
+    cleaned = networks.denoiser(latents, torch.ones(1), context)
+    assert edge(cleaned[0, :, :, :, 7].sum(), latents) == 5
 
 
 def test_the_card_of_the_sample_model(info) -> None:
