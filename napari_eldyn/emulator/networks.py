@@ -134,7 +134,7 @@ class SpatialNetworks(nn.Module):
     residual_std: Tensor
     density_response: Tensor
     samplers = tuple(SOLVERS)
-    default_sampler = "heun"
+    default_sampler = "dpmpp_2m"
     most_evaluations = MOST_EVALUATIONS
 
     def __init__(self, config: SpatialConfig) -> None:

@@ -59,7 +59,7 @@ def test_shapes(spatial: Emulator, liquid: DensityTrajectory, two_frame_path: Pa
     assert spatial.latent_size == 128
     assert spatial.context_frames == 1
     assert spatial.samplers == ("heun", "dpmpp_2m")
-    assert spatial.default_sampler == "heun"
+    assert spatial.default_sampler == "dpmpp_2m"
     assert spatial.default_evaluations("heun") == 8
     latent = spatial.encode(liquid, 5)
     assert latent.shape == (2, 4, 4, 4)

@@ -30,12 +30,12 @@ def doubled(liquid: DensityTrajectory) -> DensityTrajectory:
 
 def test_frames_are_the_model_step_by_step(two_frames: Emulator, liquid: DensityTrajectory) -> None:
     rollout = Rollout(two_frames, liquid, 4, seed=3)
-    assert (rollout.origin.sampler, rollout.origin.evaluations) == ("heun", 8)
+    assert (rollout.origin.sampler, rollout.origin.evaluations) == ("dpmpp_2m", 8)
     rollout.advance(3)
     latent = two_frames.encode(liquid, 4)
     np.testing.assert_array_equal(rollout.start_latent, latent)
     for index in range(3):
-        latent = two_frames.step(latent, frame_noise(3, index, 8, (2, 4, 4, 4)), "heun")
+        latent = two_frames.step(latent, frame_noise(3, index, 8, (2, 4, 4, 4)), "dpmpp_2m")
         np.testing.assert_array_equal(rollout.latents[index], latent)
         np.testing.assert_allclose(rollout[index], two_frames.decode(latent), rtol=1e-5)
     assert rollout.latents.shape == (3, 4, 4, 4, 4)
