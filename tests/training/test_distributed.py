@@ -52,6 +52,40 @@ every = 3
 rollout_frames = 3
 """
 
+SPATIAL = """
+[data]
+time_reversal = true
+random_shifts = true
+random_point_group = true
+validation_frames = 6
+[model]
+family = "spatial"
+[model.autoencoder]
+width = 8
+fine_width = 4
+decoder_blocks = 1
+[model.denoiser]
+width = 8
+blocks = 1
+context_frames = 2
+[objective]
+noise_draws = 2
+context_noise = 0.1
+[training]
+stages = "two_stage"
+steps = {steps}
+batch_size = 4
+warmup_steps = 2
+[refinement]
+steps = 4
+batch_size = 6
+copies = 4
+[validation]
+every = 3
+rollout_frames = 3
+rollout_evaluations = 3
+"""
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -81,9 +115,11 @@ def read_log(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
 
 
-def test_two_processes_are_one_up_to_rounding(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [RECIPE, pytest.param(SPATIAL, marks=pytest.mark.slow)])
+def test_two_processes_are_one_up_to_rounding(data: Path, tmp_path: Path, text: str) -> None:
     """Losses, norms of gradients and weights of both stages, step by step."""
-    recipe = write_recipe(tmp_path)
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(text.format(steps=4, over="frame"))
     options = ("--data", data, "--out", tmp_path / "two", "--device", "cpu")
     process = torchrun("-m", "eldyn_training", "fit", recipe, *options)
     _, errors = process.communicate(timeout=200)
