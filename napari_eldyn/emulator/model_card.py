@@ -191,6 +191,7 @@ _SCORES = {
     "jsd": "reconstruction JSD [nats]",
     "denoising": "denoising loss",
     "noise_mse": "denoising: MSE of the noise",
+    "step_mse": "one step: squared error / that of persistence",
     "rollout_sjsd": "rollout sJSD",
     "rollout_structure_factor": "rollout S(q), total error",
     "rollout_step_ratio": "rollout step size, generated / real",
