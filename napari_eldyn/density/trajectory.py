@@ -14,7 +14,7 @@ from napari_eldyn.density.frames import ArrayFrames, ResampledFrames, Rows, Sele
 from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.exceptions import EldynError
 
-__all__ = ["DensityKind", "DensityTrajectory", "FrameSource", "check_frame"]
+__all__ = ["DensityKind", "DensityTrajectory", "FrameSource", "NonFiniteFrameError", "check_frame"]
 
 DensityKind = Literal["pseudo", "pseudo_valence", "all_electron", "unknown"]
 
@@ -377,6 +377,18 @@ def _resolve(index: SupportsIndex, n: int) -> int:
     return resolved
 
 
+class NonFiniteFrameError(EldynError):
+    """A frame holds NaN or infinite values.
+
+    Attributes
+    ----------
+    frame : int or None
+        Its index, if known.
+    """
+
+    frame: int | None = None
+
+
 def check_frame(
     values: npt.NDArray[Any], path: str | Path | None = None, index: int | None = None
 ) -> None:
@@ -384,14 +396,16 @@ def check_frame(
 
     Raises
     ------
-    EldynError
+    NonFiniteFrameError
         Naming the file, the frame, and how many values are not finite.
     """
     n_bad = int(values.size - np.count_nonzero(np.isfinite(values)))
     if n_bad:
         where = "the density" if index is None else f"frame {index}"
-        raise EldynError(
+        error = NonFiniteFrameError(
             f"{where} has {n_bad} values of {values.size} that are NaN or infinite",
             path=path,
             remedy="Leave this frame out, or write it again from its calculation.",
         )
+        error.frame = index
+        raise error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -25,14 +25,21 @@ from napari_eldyn.observables.metrics import (
     level_metrics,
     plain,
     root_mean_square,
-    stability_metrics,
     structure_factor_metrics,
     timestep_or_none,
 )
+from napari_eldyn.observables.noise_floor import add_noise_floor
+from napari_eldyn.observables.stability import stability_metrics
 from napari_eldyn.observables.statistics import StatisticsSettings
 from napari_eldyn.observables.trajectory_statistics import (
     TrajectoryStatistics,
     trajectory_statistics,
+)
+from napari_eldyn.observables.transfer import (
+    cell_multiples,
+    check_multiple,
+    common_shells,
+    per_cell,
 )
 
 __all__ = ["Comparison", "compare"]
@@ -74,6 +81,8 @@ def compare(
     *,
     start_frame: int = 0,
     started_in_reference: bool = False,
+    transfer: bool = False,
+    not_finite: int = 0,
     measured: TrajectoryStatistics | None = None,
     progress: StageProgress | None = None,
 ) -> Comparison:
@@ -82,7 +91,8 @@ def compare(
     Parameters
     ----------
     generated, reference : DensityTrajectory
-        On one grid and in one cell; any lengths, but at least four reference frames.
+        On one grid and in one cell, or in one of several with `transfer`; any lengths, but at
+        least four reference frames.
     settings : StatisticsSettings
         Bins and shells, from the reference.
     start_frame : int
@@ -90,6 +100,11 @@ def compare(
     started_in_reference : bool
         Whether the generated trajectory is a forecast from `start_frame` of this reference;
         only then do frames of equal time belong together.
+    transfer : bool
+        Whether the generated cell holds several of the reference's. S(q) is then compared at the
+        wave vectors that both have, and sums are given for one reference cell.
+    not_finite : int
+        Frames at the end of the generated trajectory that were left out for not being finite.
     measured : TrajectoryStatistics, optional
         Of all reference frames with the same settings, as an earlier ``Comparison.reference``;
         used instead of another pass where its steps span the time that is needed.
@@ -107,11 +122,16 @@ def compare(
         If grids, cells or density kinds differ, the reference is too short, a frame is not
         finite, or the start frame does not exist.
     """
-    _check_comparable(generated, reference, start_frame)
+    _check_comparable(generated, reference, start_frame, transfer)
     lags = _step_lags(generated, reference)
+    own = settings
+    if transfer:
+        own = replace(settings, shells=common_shells(settings.shells, generated.grid))
     ours = trajectory_statistics(
-        generated, settings, _stage(progress, "generated frames"), lag=lags[0] if lags else 1
+        generated, own, _stage(progress, "generated frames"), lag=lags[0] if lags else 1
     )
+    if transfer:
+        ours = per_cell(ours, generated.grid.n_points // reference.grid.n_points)
     lag = lags[1] if lags else 1
     if measured is not None and measured.lag == lag and measured.settings is settings:
         theirs = measured
@@ -155,18 +175,35 @@ def compare(
             },
         },
         "step_size": _step_size(ours, theirs, lags, generated, reference, settings),
-        "stability": stability_metrics(ours, levels.reference, generated.times),
+        "stability": stability_metrics(
+            ours,
+            theirs,
+            levels,
+            generated.times,
+            same_interval=lags is not None,
+            not_finite=not_finite,
+        ),
         "levels": level_metrics(levels, theirs, reference),
         "forecast": forecast_metrics(forecast, started_in_reference),
     }
     add_uncertainty(metrics, ours, theirs, generated, reference)
+    add_noise_floor(metrics, levels)
     return Comparison(settings, ours, theirs, levels, forecast, plain(metrics))
 
 
 def _check_comparable(
-    generated: DensityTrajectory, reference: DensityTrajectory, start_frame: int
+    generated: DensityTrajectory, reference: DensityTrajectory, start_frame: int, transfer: bool
 ) -> None:
-    if not generated.grid.matches(reference.grid):
+    if transfer:
+        check_multiple(generated, reference)
+    elif cell_multiples(generated.grid, reference.grid) not in (None, (1, 1, 1)):
+        raise EldynError(
+            f"the generated cell ({_grid(generated)}) holds several of the reference's "
+            f"({_grid(reference)})",
+            path=generated.path,
+            remedy="Give it with --transfer instead: then only what the cells share is compared.",
+        )
+    elif not generated.grid.matches(reference.grid):
         same_points = generated.grid.shape == reference.grid.shape
         raise EldynError(
             f"the generated densities ({_grid(generated)}) and the reference ({_grid(reference)}) "

@@ -14,7 +14,7 @@ from napari_eldyn.exceptions import EldynError
 from napari_eldyn.observables.distribution import jsd, scaled_jsd
 from napari_eldyn.observables.forecast import ForecastErrors
 from napari_eldyn.observables.levels import Level, ReferenceLevels
-from napari_eldyn.observables.statistics import RunningStatistics, combine
+from napari_eldyn.observables.statistics import RunningStatistics
 from napari_eldyn.observables.trajectory_statistics import TrajectoryStatistics
 from napari_eldyn.observables.uncertainty import (
     BLOCK_FS,
@@ -34,7 +34,6 @@ __all__ = [
     "level_metrics",
     "plain",
     "root_mean_square",
-    "stability_metrics",
     "structure_factor_metrics",
     "timestep_or_none",
 ]
@@ -196,34 +195,6 @@ def electron_metrics(statistics: TrajectoryStatistics, times: FloatArray) -> dic
 def root_mean_square(values: FloatArray) -> float:
     """Return the square root of the mean square."""
     return float(np.sqrt(np.mean(np.square(values))))
-
-
-def stability_metrics(
-    ours: TrajectoryStatistics, reference: RunningStatistics, times: FloatArray
-) -> list[dict[str, Any]]:
-    """Scores of the quarters of the generated trajectory: drift, collapse and freezing show."""
-    result = []
-    for part in np.array_split(np.arange(len(ours)), min(4, len(ours))):
-        frames = ours[int(part[0]) : int(part[-1]) + 1]
-        pooled = combine(frames, ours.settings)
-        steps = ours.steps[int(part[0]) : int(part[-1]) + 1]
-        judged = Level.of(pooled, reference)
-        result.append(
-            {
-                "first_frame": part[0],
-                "last_frame": part[-1],
-                "first_time": times[part[0]],
-                "last_time": times[part[-1]],
-                "jsd": judged.jsd,
-                "sjsd": judged.sjsd,
-                "amplitude": _bands(judged.amplitude_difference, ours.settings.shells.q),
-                "electrons": pooled.electrons,
-                "minimum": pooled.minimum,
-                "maximum": pooled.maximum,
-                "step_size": root_mean_square(steps) if len(steps) else None,
-            }
-        )
-    return result
 
 
 def level_metrics(

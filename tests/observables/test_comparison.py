@@ -112,9 +112,9 @@ def test_electron_drift_and_extremes(reference, settings):
         "minimum": pytest.approx(stack.min()),
         "maximum": pytest.approx(stack.max()),
     }
-    quarters = result["stability"]
-    assert [part["first_frame"] for part in quarters] == [0, 10, 20, 30]
-    assert quarters[3]["electrons"] > quarters[0]["electrons"]
+    windows = result["stability"]["windows"]
+    assert [part["first_frame"] for part in windows] == list(range(0, 40, 4))
+    assert windows[9]["electrons"] > windows[0]["electrons"]
 
 
 def test_clipped_and_outlying_values_are_counted(reference, settings):
