@@ -1,4 +1,4 @@
-"""What only the model itself can tell: its autoencoder alone, and its own rate of the density."""
+"""What only the model itself can tell of its rollouts: whether its own rate of the density fits."""
 
 from __future__ import annotations
 
@@ -8,18 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_eldyn.density import DensityTrajectory, central_rate
+from napari_eldyn.density import central_rate
 from napari_eldyn.emulator.emulator import Emulator
 from napari_eldyn.exceptions import EldynError
-from napari_eldyn.observables.errors import mse, nmae
-from napari_eldyn.observables.levels import Level
-from napari_eldyn.observables.statistics import (
-    RunningStatistics,
-    StatisticsSettings,
-    frame_statistics,
-)
 
-__all__ = ["RateConsistency", "Reconstruction", "rate_consistency", "reconstruction"]
+__all__ = ["RateConsistency", "rate_consistency"]
 
 Progress = Callable[[int, int], None]
 
@@ -43,28 +36,6 @@ class RateConsistency:
     n_frames: int
 
 
-@dataclass(frozen=True)
-class Reconstruction:
-    """The autoencoder alone: reference frames encoded and decoded.
-
-    Attributes
-    ----------
-    frames : tuple of int
-        Frames of the reference.
-    nmae : float
-        Mean of 100 Σ|ρ̂ − ρ|/Σ|ρ|, percent.
-    mse : float
-        Mean squared error of the normalised density.
-    level : Level
-        Pooled reconstructions against the same reference frames pooled.
-    """
-
-    frames: tuple[int, ...]
-    nmae: float
-    mse: float
-    level: Level
-
-
 def rate_consistency(
     model: Emulator,
     latents: npt.ArrayLike,
@@ -77,7 +48,7 @@ def rate_consistency(
     ----------
     model : Emulator
         The model that made the latents.
-    latents : array-like, (n, D)
+    latents : array-like, (n, *latent)
         Normalised latents of consecutive frames.
     max_frames : int
         Evenly spaced frames looked at.
@@ -126,58 +97,4 @@ def rate_consistency(
         correlation=covariance / float(np.sqrt(spread)) if spread > 0 else 0.0,
         relative_error=float(np.sqrt(max(square_r - 2 * product + square_d, 0.0) / square_d)),
         n_frames=len(chosen),
-    )
-
-
-def reconstruction(
-    model: Emulator,
-    reference: DensityTrajectory,
-    settings: StatisticsSettings,
-    max_frames: int = 48,
-    progress: Progress | None = None,
-) -> Reconstruction:
-    """Encode and decode reference frames: what the rollout could at best look like.
-
-    Parameters
-    ----------
-    model : Emulator
-        The model.
-    reference : DensityTrajectory
-        Frames the model fits.
-    settings : StatisticsSettings
-        Bins and shells.
-    max_frames : int
-        Evenly spaced frames looked at.
-    progress : callable, optional
-        Called with (frames done, frames in all).
-
-    Returns
-    -------
-    Reconstruction
-        Errors voxel by voxel, and of the distribution and S(q).
-
-    Raises
-    ------
-    EldynError
-        If the reference does not fit the model, or a frame holds NaN.
-    """
-    n = len(reference)
-    chosen = np.unique(np.linspace(0, n - 1, min(n, max_frames)).round().astype(int)).tolist()
-    ours, theirs = RunningStatistics(settings), RunningStatistics(settings)
-    absolute, squared = [], []
-    for done, index in enumerate(chosen, start=1):
-        truth = reference[index]
-        decoded = model.decode(model.encode(reference, index))
-        ours.add(frame_statistics(decoded, settings))
-        theirs.add(frame_statistics(truth, settings))
-        absolute.append(nmae(decoded, truth))
-        normalise = settings.normalisation.normalise
-        squared.append(mse(normalise(decoded)[0], normalise(truth)[0]))
-        if progress is not None:
-            progress(done, len(chosen))
-    return Reconstruction(
-        frames=tuple(chosen),
-        nmae=float(np.mean(absolute)),
-        mse=float(np.mean(squared)),
-        level=Level.of(ours, theirs),
     )

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_eldyn.density import DensityTrajectory, check_frame, shift
+from napari_eldyn.density import DensityTrajectory
 from napari_eldyn.emulator.autoregression import LatentAutoregression
 from napari_eldyn.emulator.emulator import Emulator
 from napari_eldyn.emulator.lead_scores import LeadScores, ScoreAccumulator
-from napari_eldyn.emulator.samplers import (
-    check_sampler,
-    default_evaluations,
-    trailing_timesteps,
-)
 from napari_eldyn.emulator.start import start_state
+from napari_eldyn.emulator.trajectory_latents import encode_trajectory
+from napari_eldyn.emulator.unrelated_frames import UnrelatedFrames, scattered
 from napari_eldyn.exceptions import EldynError
+from napari_eldyn.observables.memorisation.training import normalised_frame
 from napari_eldyn.observables.uncertainty import BLOCK_FS
 
-__all__ = ["EnsembleForecast", "LeadScores", "encode_trajectory", "ensemble_forecast"]
+__all__ = ["EnsembleForecast", "ensemble_forecast"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Fields = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
-# States encoded, and latents decoded, at once.
+# Latents decoded at once.
 _BATCH = 16
-# Unrelated frames held for climatology and the mean field.
-_POOL = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +41,12 @@ class EnsembleForecast:
     scores : mapping of str to LeadScores
         ``model``; ``persistence``, the start frame kept; ``climatology``, unrelated real frames,
         each moved by a random shift of the grid; ``mean field``, their mean, which is the same
-        everywhere; and with training data ``latent autoregression``.
+        everywhere; ``autoencoder``, the truth encoded and decoded: what a perfect forecast in
+        the latent space reaches; and with training data ``latent autoregression``.
+    against_reconstruction : mapping of str to LeadScores
+        ``model``, ``persistence`` (the start frame's own reconstruction) and ``latent
+        autoregression`` scored against the truth encoded and decoded: what the autoencoder
+        loses is then lost on both sides, and only the forecast is judged.
     start_frames : numpy.ndarray of int, shape (starts,)
         Frames of the reference.
     members : int
@@ -62,6 +63,7 @@ class EnsembleForecast:
 
     lead: FloatArray
     scores: Mapping[str, LeadScores]
+    against_reconstruction: Mapping[str, LeadScores]
     start_frames: IntArray
     members: int
     sampler: str
@@ -74,12 +76,12 @@ def ensemble_forecast(
     model: Emulator,
     reference: DensityTrajectory,
     *,
-    training: DensityTrajectory | None = None,
+    training: Sequence[DensityTrajectory] = (),
     members: int = 16,
     starts: int = 8,
     max_lead_fs: float = 100.0,
     max_leads: int = 10,
-    sampler: str = "ddim",
+    sampler: str | None = None,
     evaluations: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -92,10 +94,10 @@ def ensemble_forecast(
         The model.
     reference : DensityTrajectory
         Frames that the model has not seen, on its grid.
-    training : DensityTrajectory, optional
-        What the model was trained on: fits the latent autoregression, and gives the unrelated
-        frames of climatology. Without it there is no autoregression, and climatology takes
-        frames of the reference at least 200 fs from the frame to be forecast, or the
+    training : sequence of DensityTrajectory
+        What the model was trained on, in its cell: fits the latent autoregression, and gives the
+        unrelated frames of climatology. Without any there is no autoregression, and climatology
+        takes frames of the reference at least 200 fs from the frame to be forecast, or the
         farthest that there are.
     members : int
         At least 2.
@@ -105,8 +107,8 @@ def ensemble_forecast(
         Longest lead; cut to what the reference allows.
     max_leads : int
         Lead times scored, closer together where they are short; every step is one if they fit.
-    sampler : str
-        As for :class:`~napari_eldyn.emulator.rollout.Rollout`.
+    sampler : str, optional
+        As for :class:`~napari_eldyn.emulator.rollout.Rollout`; default the model's own.
     evaluations : int, optional
         Of the denoiser per step; default as for a rollout.
     seed : int
@@ -133,13 +135,10 @@ def ensemble_forecast(
             f"with the seed {seed} is not possible",
             remedy="Choose at least 2 members, 1 start and 1 lead time, and a seed from 0.",
         )
-    check_sampler(sampler)
-    if evaluations is None:
-        evaluations = default_evaluations(sampler, model.schedule)
-    trailing_timesteps(model.schedule, evaluations)
+    sampler, evaluations = model.choose_sampler(sampler, evaluations)
     stride = model.check_compatible(reference)
     start_frames, steps = _plan(model, reference, stride, starts, max_lead_fs, max_leads)
-    n_training = 0 if training is None else len(training)
+    n_training = sum(len(trajectory) for trajectory in training)
     total = n_training + len(start_frames) * len(steps)
 
     def report(done: int) -> None:
@@ -147,18 +146,22 @@ def ensemble_forecast(
             progress(done, total)
 
     autoregression = None
-    if training is not None:
-        latents = encode_trajectory(model, training, lambda done, _: report(done))
-        autoregression = LatentAutoregression.fit(latents)
-    pool = _Pool(model, reference if training is None else training)
-    scores: dict[str, ScoreAccumulator] = {}
-
-    def score(name: str, fields: Fields, truth: Fields) -> None:
-        scores.setdefault(name, ScoreAccumulator()).add(fields, truth)
-
+    if training:
+        stretches: list[Fields] = []
+        before = 0
+        for trajectory in training:
+            stretches += encode_trajectory(
+                model, trajectory, lambda done, _, before=before: report(before + done)
+            )
+            before += len(trajectory)
+        autoregression = LatentAutoregression.fit(stretches)
+    pool = UnrelatedFrames(model, training or [reference])
+    scores = _Scores()
     for number, frame in enumerate(start_frames.tolist()):
-        start = start_state(reference, frame, model.normalisation)
-        ensemble = np.repeat(model.encode_states(start.state[None]), members, axis=0)
+        start = model.encode(reference, frame)
+        density = normalised_frame(reference, frame, model.normalisation)
+        decoded = _reconstructed(model, reference, frame)
+        ensemble = np.repeat(start[None], members, axis=0)
         forecasts = {
             "model": _forecast(model, ensemble, steps, sampler, evaluations, (seed, number))
         }
@@ -168,61 +171,54 @@ def ensemble_forecast(
         rng = np.random.default_rng((seed, number, 0))
         for i, step in enumerate(steps.tolist()):
             index = frame + step * stride
-            truth = _normalised(model, reference, index)
-            unrelated = pool.unrelated(None if training is not None else reference.times[index])
+            truth = normalised_frame(reference, index, model.normalisation)
+            kept = _reconstructed(model, reference, index)
+            unrelated = pool.unrelated(None if training else reference.times[index])
             for name, latents_at in forecasts.items():
-                score(name, _decoded(model, latents_at[i]), truth)
-            score("persistence", start.state[:1], truth)
-            score("climatology", _scattered(unrelated, members, rng), truth)
-            score("mean field", np.full_like(truth, unrelated.mean())[None], truth)
+                fields = _decoded(model, latents_at[i])
+                scores.add(name, fields, truth)
+                scores.add(name, fields, kept[0], against_reconstruction=True)
+            scores.add("persistence", density[None], truth)
+            scores.add("persistence", decoded, kept[0], against_reconstruction=True)
+            scores.add("autoencoder", kept, truth)
+            scores.add("climatology", scattered(unrelated, members, rng), truth)
+            scores.add("mean field", np.full_like(truth, unrelated.mean())[None], truth)
             report(n_training + number * len(steps) + i + 1)
+    times = reference.times[start_frames]
+    blocks = np.floor((times - times[0]) / BLOCK_FS + 1e-6).astype(np.int64)
+    blocks = np.unique(blocks, return_inverse=True)[1].astype(np.int64)
     return EnsembleForecast(
         lead=model.timestep * steps.astype(np.float64),
-        scores={name: one.result(len(steps)) for name, one in scores.items()},
+        scores=scores.result(len(steps), blocks),
+        against_reconstruction=scores.result(len(steps), blocks, against_reconstruction=True),
         start_frames=start_frames,
         members=members,
         sampler=sampler,
         evaluations=evaluations,
         seed=seed,
-        climatology_source="reference" if training is None else "training",
+        climatology_source="training" if training else "reference",
     )
 
 
-def encode_trajectory(
-    model: Emulator, trajectory: DensityTrajectory, progress: Progress | None = None
-) -> list[Fields]:
-    """Encode all frames of a trajectory.
+class _Scores:
+    """Scores of all forecasts, against the truth and against its reconstruction."""
 
-    Parameters
-    ----------
-    model : Emulator
-        The model.
-    trajectory : DensityTrajectory
-        On its grid, with a time step that divides the model's.
-    progress : callable, optional
-        Called with (frames done, frames in all).
+    def __init__(self) -> None:
+        self._by_side: dict[bool, dict[str, ScoreAccumulator]] = {False: {}, True: {}}
 
-    Returns
-    -------
-    list of ndarray, (n, *latent)
-        Normalised latents one model step apart; where the model skips frames, one stretch for
-        each first frame. Rates are differenced from past frames, as at a start.
+    def add(
+        self, name: str, fields: Fields, truth: Fields, *, against_reconstruction: bool = False
+    ) -> None:
+        """Score one forecast at one lead; leads go fastest."""
+        side = self._by_side[against_reconstruction]
+        side.setdefault(name, ScoreAccumulator()).add(fields, truth)
 
-    Raises
-    ------
-    EldynError
-        If the trajectory does not fit the model, or a frame is not finite.
-    """
-    stride = model.check_compatible(trajectory)
-    latents: list[Fields] = []
-    for first in range(0, len(trajectory), _BATCH):
-        chosen = range(first, min(first + _BATCH, len(trajectory)))
-        states = [start_state(trajectory, i, model.normalisation).state for i in chosen]
-        latents.append(model.encode_states(np.stack(states)))
-        if progress is not None:
-            progress(chosen[-1] + 1, len(trajectory))
-    joined = np.concatenate(latents)
-    return [joined[first::stride] for first in range(stride)]
+    def result(
+        self, leads: int, blocks: IntArray, *, against_reconstruction: bool = False
+    ) -> dict[str, LeadScores]:
+        """Return the scores of every forecast."""
+        side = self._by_side[against_reconstruction]
+        return {name: one.result(leads, blocks) for name, one in side.items()}
 
 
 def _plan(
@@ -235,8 +231,9 @@ def _plan(
 ) -> tuple[IntArray, IntArray]:
     """Start frames, and model steps after them that are scored."""
     n = len(reference)
-    # One start at least must remain; from frame 2 on its rate is of second order.
-    n_steps = min(int(max_lead_fs / model.timestep + 1e-6), (n - 3) // stride)
+    # One start at least must remain; from frame 2 of the context on rates are of second order.
+    earliest = 2 + (model.context_frames - 1) * stride
+    n_steps = min(int(max_lead_fs / model.timestep + 1e-6), (n - 1 - earliest) // stride)
     if n_steps < 1:
         raise EldynError(
             f"a reference of {n} frames holds no forecast up to {max_lead_fs:g} fs in steps of "
@@ -248,36 +245,8 @@ def _plan(
     if n_steps > max_leads:
         steps = np.unique(np.geomspace(1, n_steps, max_leads).round().astype(np.int64))
     last = n - 1 - n_steps * stride
-    frames = np.linspace(2, last, min(starts, last - 1)).round().astype(np.int64)
+    frames = np.linspace(earliest, last, min(starts, last - earliest + 1)).round().astype(np.int64)
     return np.unique(frames), steps
-
-
-class _Pool:
-    """Real frames that have nothing to do with the one to be forecast."""
-
-    def __init__(self, model: Emulator, source: DensityTrajectory) -> None:
-        n = len(source)
-        chosen = np.unique(np.linspace(0, n - 1, min(n, _POOL)).round().astype(int))
-        model.check_grid(source)
-        self._times = source.times[chosen]
-        self._fields: Fields = np.stack([_normalised(model, source, int(i)) for i in chosen])
-
-    def unrelated(self, time: float | None) -> Fields:
-        """All frames, or if a time is given those at least 200 fs away, or the farthest few."""
-        if time is None:
-            return self._fields
-        away = np.abs(self._times - time)
-        far = away >= BLOCK_FS
-        if far.sum() < 4:
-            far = away >= np.sort(away)[-min(4, len(away))]
-        fields: Fields = self._fields[far]
-        return fields
-
-
-def _scattered(fields: Fields, members: int, rng: np.random.Generator) -> Fields:
-    """Draw frames, each moved by a random shift: an exact symmetry of a fluid's statistics."""
-    chosen = rng.choice(len(fields), members, replace=len(fields) < members)
-    return np.stack([shift(fields[i], rng.integers(fields.shape[1:]).tolist()) for i in chosen])
 
 
 def _forecast(
@@ -293,7 +262,9 @@ def _forecast(
     for step in range(1, int(steps[-1]) + 1):
         # Independent streams for each start and step, whatever the leads.
         rng = np.random.default_rng((*key, step))
-        noise = rng.standard_normal((evaluations + 1, *latents.shape), dtype=np.float32)
+        noise = rng.standard_normal(
+            (evaluations + 1, len(latents), *model.noise_shape), dtype=np.float32
+        )
         latents = model.step(latents, noise, sampler)
         if not np.isfinite(latents).all():
             raise EldynError(
@@ -314,7 +285,7 @@ def _decoded(model: Emulator, latents: Fields) -> Fields:
     return np.concatenate(parts)
 
 
-def _normalised(model: Emulator, trajectory: DensityTrajectory, index: int) -> Fields:
-    density = trajectory[index]
-    check_frame(density, trajectory.path, index)
-    return model.normalisation.normalise(density)[0]
+def _reconstructed(model: Emulator, trajectory: DensityTrajectory, index: int) -> Fields:
+    """Encode and decode one frame to ρ̃, shape (1, nx, ny, nz)."""
+    state = start_state(trajectory, index, model.normalisation).state
+    return _decoded(model, model.encode_states(state[None]))

@@ -12,6 +12,7 @@ from napari_eldyn.observables.ensemble import fair_crps, spread_skill
 __all__ = ["LeadScores", "ScoreAccumulator"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 Fields = npt.NDArray[np.float32]
 
 
@@ -28,11 +29,14 @@ class LeadScores:
         a forecast without spread.
     skill : numpy.ndarray, shape (leads,)
         Root mean square error of the ensemble mean over voxels and starts.
+    blocks : numpy.ndarray of int, shape (starts,)
+        Starts of one number are so close in time that their forecasts are not independent.
     """
 
     crps_by_start: FloatArray = field(repr=False)
     spread: FloatArray | None
     skill: FloatArray
+    blocks: IntArray = field(repr=False)
 
     @property
     def crps(self) -> FloatArray:
@@ -42,11 +46,44 @@ class LeadScores:
 
     @property
     def crps_error(self) -> FloatArray | None:
-        """Standard error of `crps` from the scatter of starts; None for a single start."""
-        n = len(self.crps_by_start)
+        """Standard error of `crps` from the scatter of blocks; None for a single block."""
+        return self._error(self.crps_by_start)
+
+    def gain_over(self, other: LeadScores) -> tuple[FloatArray, FloatArray | None]:
+        """Compare with another forecast of the same starts, pair by pair.
+
+        Parameters
+        ----------
+        other : LeadScores
+            Of the same starts and leads.
+
+        Returns
+        -------
+        difference : numpy.ndarray, shape (leads,)
+            Mean CRPS of the other less that of this: positive where this one is better.
+        error : numpy.ndarray, shape (leads,), or None
+            Standard error; much of what makes a start hard to forecast cancels in pairs.
+        """
+        pairs = other.crps_by_start - self.crps_by_start
+        difference: FloatArray = pairs.mean(axis=0)
+        return difference, self._error(pairs)
+
+    def _error(self, by_start: FloatArray) -> FloatArray | None:
+        """Return the standard error of a mean over starts, of which blocks are independent."""
+        sizes = np.bincount(self.blocks).astype(np.float64)
+        n = len(sizes)
         if n < 2:
             return None
-        error: FloatArray = self.crps_by_start.std(axis=0, ddof=1) / np.sqrt(n)
+        total = by_start.mean(axis=0)
+        # Deviations of whole blocks, so that blocks of unequal size count by their size.
+        sums = np.stack(
+            [
+                np.bincount(self.blocks, column - mean)
+                for column, mean in zip(by_start.T, total, strict=True)
+            ],
+            axis=1,
+        )
+        error: FloatArray = np.sqrt(n / (n - 1) * np.sum(sums**2, axis=0)) / len(by_start)
         return error
 
     @property
@@ -70,8 +107,8 @@ class ScoreAccumulator:
         error = fields[0].astype(np.float64) - truth
         self._rows.append((float(np.abs(error).mean()), np.nan, float(np.mean(error**2))))
 
-    def result(self, leads: int) -> LeadScores:
-        """Return the scores of all starts, each of which has so many leads."""
+    def result(self, leads: int, blocks: IntArray) -> LeadScores:
+        """Return the scores of all starts, each of which has so many leads and one block."""
         rows = np.array(self._rows).reshape(-1, leads, 3)
         spread, skill = np.sqrt(rows[..., 1:].mean(axis=0)).T
-        return LeadScores(rows[..., 0], None if np.isnan(spread).any() else spread, skill)
+        return LeadScores(rows[..., 0], None if np.isnan(spread).any() else spread, skill, blocks)

@@ -8,7 +8,8 @@ import scoringrules
 from liquid import gaussian_liquid
 
 from napari_eldyn.emulator import Emulator
-from napari_eldyn.emulator.ensemble_forecast import encode_trajectory, ensemble_forecast
+from napari_eldyn.emulator.ensemble_forecast import ensemble_forecast
+from napari_eldyn.emulator.trajectory_latents import encode_trajectory
 from napari_eldyn.exceptions import EldynError
 
 SETTINGS = {"members": 5, "starts": 3, "max_lead_fs": 24.0, "evaluations": 4}
@@ -26,7 +27,7 @@ def reference():
 
 @pytest.fixture(scope="module")
 def forecast(model, reference):
-    return ensemble_forecast(model, reference, training=gaussian_liquid(30), **SETTINGS)
+    return ensemble_forecast(model, reference, training=[gaussian_liquid(30)], **SETTINGS)
 
 
 def test_scores_every_step_from_frames_spread_over_the_reference(forecast, reference):
@@ -36,6 +37,7 @@ def test_scores_every_step_from_frames_spread_over_the_reference(forecast, refer
         "model",
         "latent autoregression",
         "persistence",
+        "autoencoder",
         "climatology",
         "mean field",
     ]
@@ -80,7 +82,7 @@ def test_the_same_seed_gives_the_same_scores_whatever_leads_are_asked_for(
     forecast, model, reference
 ):
     again = ensemble_forecast(
-        model, reference, training=gaussian_liquid(30), **SETTINGS, max_leads=3
+        model, reference, training=[gaussian_liquid(30)], **SETTINGS, max_leads=3
     )
     np.testing.assert_allclose(again.lead, [4, 8, 24])
     chosen = [0, 1, 5]
@@ -109,7 +111,7 @@ def test_climatology_of_the_process_itself_is_honest(model):
         np.array(moved), still.grid, 4.0 * np.arange(60), kind="pseudo"
     )
     settings = SETTINGS | {"members": 12, "starts": 12}
-    scores = ensemble_forecast(model, trajectory, training=trajectory, **settings).scores
+    scores = ensemble_forecast(model, trajectory, training=[trajectory], **settings).scores
     ratio = scores["climatology"].ratio
     assert ratio is not None
     assert ratio.mean() == pytest.approx(1, abs=0.05)
@@ -132,7 +134,7 @@ def test_progress_counts_to_the_end_and_can_stop_it(model, reference):
     ensemble_forecast(
         model,
         reference,
-        training=gaussian_liquid(12),
+        training=[gaussian_liquid(12)],
         **SETTINGS,
         progress=lambda *done: seen.append(done),
     )
