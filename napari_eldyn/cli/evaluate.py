@@ -61,20 +61,32 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    transfer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]ROLLOUT",
+            help="A rollout in a cell of several cells of TRAJ (same voxels), once for each: "
+            "judged by what does not depend on the size of the cell, S(q) at the wave vectors "
+            "that both have.",
+            show_default=False,
+        ),
+    ] = None,
     training: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             metavar="TRAJ",
-            help="The trajectory the models were trained on: adds its distribution (the paper's "
-            "Fig. S1) and whether rollouts repeat training frames.",
+            help="A trajectory the models were trained on, once for each: adds its distribution "
+            "(the paper's Fig. S1), a linear autoregression of latents, and whether rollouts "
+            "repeat training frames. Frames in another cell count for the distribution only.",
             show_default=False,
         ),
     ] = None,
     training_frames: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="A:B",
-            help="The frames of --training that were used, as in the recipe.",
+            help="The frames of --training that were used, as in the recipe: one for each, in "
+            "the same order (':' for all).",
             show_default=False,
         ),
     ] = None,
@@ -87,6 +99,9 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="Where models run: auto (the fastest here), cpu, cuda, mps.")
+    ] = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier evaluation in DIR.")
     ] = False,
@@ -99,6 +114,9 @@ def evaluate(
 
     Beside each score stand the levels that give it meaning: persistence (the start frame
     repeated), the trajectory mean, and one half of the reference against the other half.
+
+    At the end stand the targets of the spatial family, each with the number reached and whether
+    it is met.
     """
     from napari_eldyn.evaluation import (
         Stages,
@@ -115,10 +133,12 @@ def evaluate(
         rollouts,
         reference,
         models=model or [],
-        training=training,
-        training_frames=training_frames,
+        transfers=transfer or [],
+        training=training or [],
+        training_frames=training_frames or [],
         runs=run or [],
         start_frame=start_frame,
+        device=device,
     )
     evaluation = judge(inputs, stages)
     files = write_evaluation(evaluation, out, stages)

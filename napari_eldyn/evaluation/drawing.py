@@ -11,10 +11,20 @@ from napari_eldyn.density import DensityTrajectory
 from napari_eldyn.density.trajectory import check_frame
 from napari_eldyn.evaluation.drawing_dynamics import (
     draw_ensemble,
+    draw_ensemble_reconstruction,
     draw_memorisation,
     draw_relaxation,
     draw_scattering,
     draw_spectrum,
+)
+from napari_eldyn.evaluation.drawing_targets import (
+    draw_noise_ratio,
+    draw_reconstruction,
+    draw_relaxation_ratio,
+    draw_transfer_distribution,
+    draw_transfer_relaxation,
+    draw_transfer_structure_factor,
+    draw_windows,
 )
 from napari_eldyn.evaluation.drawn import Drawn
 from napari_eldyn.evaluation.judge import Evaluation
@@ -52,12 +62,20 @@ def draw_figures(evaluation: Evaluation, stages: Stages) -> dict[str, Drawn]:
         "distribution": lambda: _distribution(evaluation),
         "structure_factor": lambda: _structure_factor(evaluation),
         "structure_factor_intensity": lambda: _intensity(evaluation),
+        "structure_factor_noise": lambda: draw_noise_ratio(evaluation),
         "time_series": lambda: _time_series(evaluation),
+        "windows": lambda: draw_windows(evaluation),
         "forecast": lambda: _forecast(evaluation),
         "scattering": lambda: draw_scattering(evaluation.motion),
         "relaxation": lambda: draw_relaxation(evaluation.motion),
+        "relaxation_ratio": lambda: draw_relaxation_ratio(evaluation),
         "spectrum": lambda: draw_spectrum(evaluation.motion),
         "ensemble": lambda: draw_ensemble(evaluation.judged),
+        "ensemble_reconstruction": lambda: draw_ensemble_reconstruction(evaluation.judged),
+        "transfer_distribution": lambda: draw_transfer_distribution(evaluation),
+        "transfer_structure_factor": lambda: draw_transfer_structure_factor(evaluation),
+        "transfer_relaxation": lambda: draw_transfer_relaxation(evaluation),
+        "reconstruction": lambda: draw_reconstruction(evaluation),
         "memorisation": lambda: draw_memorisation(evaluation.nearness),
         "training_distribution": lambda: _training_distribution(evaluation),
         "training_curves": lambda: _training_curves(evaluation),

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_eldyn.evaluation.inputs import Candidate, Inputs
 from napari_eldyn.evaluation.stages import Stages
 from napari_eldyn.exceptions import EldynError
+from napari_eldyn.observables.uncertainty import BLOCK_FS
 
 if TYPE_CHECKING:
     from napari_eldyn.emulator import Emulator
     from napari_eldyn.emulator.ensemble_forecast import EnsembleForecast
+    from napari_eldyn.emulator.lead_scores import LeadScores
 
 __all__ = ["EnsembleCache", "judge_ensemble"]
 
-# Decoding takes the time: so many members and leads keep it to seconds on one core.
-_MEMBERS, _STARTS, _LEADS = 8, 4, 6
+# Decoding takes the time: so many members and leads keep it to minutes on one core.
+_MEMBERS, _STARTS, _LEADS = 8, 8, 12
 # Beyond so many evaluations per frame a rollout's sampler is too slow for ensembles.
 _MOST_EVALUATIONS = 50
 
@@ -58,7 +62,7 @@ def judge_ensemble(
                 forecast = ensemble_forecast(
                     model,
                     inputs.reference,
-                    training=inputs.training,
+                    training=inputs.comparable_training,
                     members=_MEMBERS,
                     starts=_STARTS,
                     max_leads=_LEADS,
@@ -72,41 +76,58 @@ def judge_ensemble(
     return cache[key]
 
 
-def _sampler(provenance: Mapping[str, Any]) -> tuple[str, int | None, str]:
+def _sampler(provenance: Mapping[str, Any]) -> tuple[str | None, int | None, str]:
     sampler, evaluations = provenance.get("sampler"), provenance.get("evaluations")
     if isinstance(sampler, str) and isinstance(evaluations, int):
         if evaluations <= _MOST_EVALUATIONS:
             return sampler, evaluations, ""
-        return "ddim", None, f" instead of the rollout's {sampler} with {evaluations}"
-    return "ddim", None, ""
+        return None, None, f" instead of the rollout's {sampler} with {evaluations}"
+    return None, None, ""
 
 
 def _numbers(forecast: EnsembleForecast, note: str) -> dict[str, Any]:
     model = forecast.scores["model"]
+    blocks = len(np.unique(model.blocks))
     return {
         "available": True,
         "meaning": f"{forecast.members} members from each of {len(forecast.start_frames)} frames "
         f"of the reference, {forecast.sampler} with {forecast.evaluations} evaluations{note}, "
         f"seed {forecast.seed}; scores of the normalised density, mean over voxels and starts; "
         f"climatology and mean field from unrelated frames of the "
-        + ("reference" if forecast.climatology_source == "reference" else "training data"),
+        + ("reference" if forecast.climatology_source == "reference" else "training data")
+        + f"; errors from the scatter of {blocks} block{'' if blocks == 1 else 's'} of starts, "
+        f"{BLOCK_FS:g} fs each",
         "members": forecast.members,
         "start_frames": forecast.start_frames,
+        "blocks": blocks,
         "lead": forecast.lead,
-        "crps": model.crps,
-        "crps_error": model.crps_error,
-        "spread": model.spread,
-        "skill": model.skill,
-        "ratio": model.ratio,
+        **_scores(model, model),
         "baselines": {
-            name: {
-                "crps": scores.crps,
-                "crps_error": scores.crps_error,
-                "spread": scores.spread,
-                "skill": scores.skill,
-                "ratio": scores.ratio,
-            }
+            name: _scores(scores, model)
             for name, scores in forecast.scores.items()
             if name != "model"
         },
+        "against_reconstruction": {
+            "meaning": "the same forecasts against the truth encoded and decoded instead of the "
+            "truth: what the autoencoder loses is lost on both sides, so this is the error of the "
+            "forecast alone",
+            **{
+                name: _scores(scores, forecast.against_reconstruction["model"])
+                for name, scores in forecast.against_reconstruction.items()
+            },
+        },
+    }
+
+
+def _scores(scores: LeadScores, model: LeadScores) -> dict[str, Any]:
+    """Give one forecast's scores, and by how much the model beats it, pair by pair."""
+    gain, error = model.gain_over(scores)
+    beaten = {} if scores is model else {"gain_of_model": gain, "gain_error": error}
+    return {
+        "crps": scores.crps,
+        "crps_error": scores.crps_error,
+        "spread": scores.spread,
+        "skill": scores.skill,
+        "ratio": scores.ratio,
+        **beaten,
     }

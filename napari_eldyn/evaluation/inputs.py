@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from napari_eldyn.config import parse_config
 from napari_eldyn.density import DensityTrajectory, LogNormalisation
 from napari_eldyn.evaluation.logs import TrainingLog, read_training_log
+from napari_eldyn.evaluation.trained_on import TrainingSource, open_training
 from napari_eldyn.exceptions import EldynError
+from napari_eldyn.observables.transfer import check_multiple
 
 if TYPE_CHECKING:
     from napari_eldyn.emulator import Emulator
@@ -90,19 +91,24 @@ class Inputs:
         At least one, of different names.
     reference : DensityTrajectory
         What they are compared with.
-    training : DensityTrajectory or None
+    transfers : tuple of Candidate
+        Trajectories in a cell that is several of the reference's.
+    training : tuple of TrainingSource
         The frames that the models were trained on.
-    training_frames : str or None
-        Which frames of its trajectory `training` holds, as given.
     runs : mapping of str to TrainingLog
         Logs of training runs by name.
     """
 
     candidates: tuple[Candidate, ...]
     reference: DensityTrajectory
-    training: DensityTrajectory | None = None
-    training_frames: str | None = None
+    transfers: tuple[Candidate, ...] = ()
+    training: tuple[TrainingSource, ...] = ()
     runs: Mapping[str, TrainingLog] = field(default_factory=dict)
+
+    @property
+    def comparable_training(self) -> tuple[DensityTrajectory, ...]:
+        """Training frames on the grid and in the cell of the reference."""
+        return tuple(one.trajectory for one in self.training if one.left_out is None)
 
 
 def open_inputs(
@@ -110,10 +116,12 @@ def open_inputs(
     reference: Path,
     *,
     models: Sequence[Path] = (),
-    training: Path | None = None,
-    training_frames: str | None = None,
+    transfers: Sequence[str] = (),
+    training: Sequence[Path] = (),
+    training_frames: Sequence[str] = (),
     runs: Sequence[str] = (),
     start_frame: int | None = None,
+    device: str = "cpu",
 ) -> Inputs:
     """Open and match the inputs of an evaluation.
 
@@ -125,14 +133,19 @@ def open_inputs(
         The trajectory to compare with.
     models : sequence of Path
         Models of the rollouts, matched by the hash that rollouts record.
-    training : Path, optional
-        The trajectory that the models were trained on.
-    training_frames : str, optional
-        ``A:B``: the frames of it that were used.
+    transfers : sequence of str
+        ``PATH`` or ``NAME=PATH`` of each trajectory in a larger cell: whole multiples of the
+        reference's cell vectors with as many times the points.
+    training : sequence of Path
+        The trajectories that the models were trained on.
+    training_frames : sequence of str
+        ``A:B`` for each of them: the frames that were used; empty for all.
     runs : sequence of str
         ``DIR`` or ``NAME=DIR`` of each training run.
     start_frame : int, optional
         Frame of the reference from which all rollouts started, where they do not record it.
+    device : str
+        Where models run: ``auto``, ``cpu``, ``cuda``, …
 
     Returns
     -------
@@ -142,31 +155,31 @@ def open_inputs(
     Raises
     ------
     EldynError
-        If something cannot be opened, names clash, a model made none of the rollouts, or the
-        start frame does not exist.
+        If something cannot be opened, names clash, a model made none of the rollouts, the cell
+        of a transfer is no multiple of the reference's, or the start frame does not exist.
     """
     named = _named(rollouts, "rollout")
+    larger = _named(transfers, "rollout", named)
     truth = DensityTrajectory.open(reference)
-    opened = {name: DensityTrajectory.open(path) for name, path in named.items()}
-    matched = _matched_models(models, opened)
-    candidates = tuple(
-        Candidate(name, trajectory, _start(trajectory, truth, start_frame), matched.get(name))
-        for name, trajectory in opened.items()
+    opened = {name: DensityTrajectory.open(path) for name, path in (named | larger).items()}
+    for name in larger:
+        check_multiple(opened[name], truth)
+    matched = _matched_models(models, opened, device)
+
+    def candidate(name: str) -> Candidate:
+        start = _start(opened[name], truth, None if name in larger else start_frame)
+        return Candidate(name, opened[name], start, matched.get(name))
+
+    return Inputs(
+        candidates=tuple(candidate(name) for name in named),
+        reference=truth,
+        transfers=tuple(candidate(name) for name in larger),
+        training=open_training(training, training_frames, truth),
+        runs={name: read_training_log(path) for name, path in _named(runs, "run").items()},
     )
-    trained = None
-    if training is not None:
-        trained = DensityTrajectory.open(training)
-        if training_frames is not None:
-            trained = trained[_frames(training_frames)]
-        if len(trained) == 0:
-            raise EldynError(f"--training-frames {training_frames} selects no frame", path=training)
-    elif training_frames is not None:
-        raise EldynError("--training-frames needs --training", remedy="Give the trajectory, too.")
-    logs = {name: read_training_log(path) for name, path in _named(runs, "run").items()}
-    return Inputs(candidates, truth, trained, training_frames, logs)
 
 
-def _named(given: Sequence[str], what: str) -> dict[str, Path]:
+def _named(given: Sequence[str], what: str, taken: Container[str] = ()) -> dict[str, Path]:
     """Split NAME=PATH; the default name is the path's last part without ending."""
     result: dict[str, Path] = {}
     for text in given:
@@ -187,7 +200,7 @@ def _named(given: Sequence[str], what: str) -> dict[str, Path]:
                 path=path,
                 remedy="Choose a shorter NAME.",
             )
-        if name in result:
+        if name in result or name in taken:
             raise EldynError(
                 f"two {what}s are called '{name}'",
                 path=path,
@@ -201,18 +214,8 @@ def _named(given: Sequence[str], what: str) -> dict[str, Path]:
     return result
 
 
-def _frames(text: str) -> slice:
-    found = re.fullmatch(r"(-?\d+)?:(-?\d+)?", text.strip())
-    if found is None:
-        raise EldynError(
-            f"--training-frames '{text}' is not of the form A:B",
-            remedy="For instance :140 for the first 140 frames.",
-        )
-    return slice(*(None if part is None else int(part) for part in found.groups()))
-
-
 def _matched_models(
-    paths: Sequence[Path], trajectories: Mapping[str, DensityTrajectory]
+    paths: Sequence[Path], trajectories: Mapping[str, DensityTrajectory], device: str
 ) -> dict[str, Emulator]:
     from napari_eldyn.emulator import Emulator
 
@@ -221,7 +224,7 @@ def _matched_models(
     }
     result: dict[str, Emulator] = {}
     for path in paths:
-        model = Emulator.load(path)
+        model = Emulator.load(path, device)
         mine = [name for name, sha256 in made_by.items() if sha256 == model.sha256]
         if not mine:
             known = "; ".join(

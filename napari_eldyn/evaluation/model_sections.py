@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from napari_eldyn.evaluation.page import Section, Table, few, share, value
+from napari_eldyn.evaluation.page import Section, Table, few, share, value, with_error
 from napari_eldyn.evaluation.table import percent
 
 __all__ = [
@@ -24,30 +24,42 @@ def autoencoder_section(metrics: Metrics) -> Section | None:
     models = {name: r["model"] for name, r in metrics["rollouts"].items() if "model" in r}
     if not models:
         return None
+    statements: list[str] = []
     alone, rates = [], []
+    noise = metrics["levels"]["noise"]
     for name, model in models.items():
         one = model["reconstruction"]
-        alone.append(
-            [
-                name,
-                value(one["nmae"]),
-                value(one["mse"]),
-                value(one["sjsd"]),
-                percent(one["amplitude"]["difference_low_q"]),
-                percent(one["amplitude"]["difference_high_q"]),
-                str(len(one["frames"])),
-            ]
+        for label, scores in (("", one), *((k, one["moved"][k]) for k in ("shifted", "rotated"))):
+            alone.append(
+                [
+                    f"{name}, {label}" if label else name,
+                    value(scores["nmae"]),
+                    value(scores["mse"]),
+                    value(scores["rate_mse"]),
+                    value(scores["sjsd"]),
+                    value(scores["sjsd"] / noise["sjsd"] if noise["sjsd"] else None, 2),
+                    percent(scores["amplitude"]["difference_low_q"]),
+                    percent(scores["amplitude"]["difference_high_q"]),
+                    str(len(one["frames"])),
+                ]
+            )
+        statements.append(
+            f"{name}: {one['state_numbers']} numbers of the state (ρ̃ and its rate) to "
+            f"{one['latent_numbers']} of the latent, a compression of {value(one['compression'])}. "
+            f"Moved: {one['moved']['meaning']}."
         )
         rate = model.get("rate_consistency")
         if rate is not None:
             rates.append([name, value(rate["correlation"]), value(rate["relative_error"])])
-    noise = metrics["levels"]["noise"]
+    levels = len(alone)
     alone.append(
         [
             "data, half against half",
             "–",
             "–",
+            "–",
             value(noise["sjsd"]),
+            "1",
             percent(noise["amplitude"]["difference_low_q"]),
             percent(noise["amplitude"]["difference_high_q"]),
             "–",
@@ -59,14 +71,17 @@ def autoencoder_section(metrics: Metrics) -> Section | None:
                 "autoencoder alone",
                 "NMAE (%)",
                 "MSE of ρ̃",
+                "MSE of ∂ρ̃/∂τ",
                 "sJSD",
+                "sJSD / noise",
                 "|ΔS|/S, low q",
                 "|ΔS|/S, high q",
                 "frames",
             ],
             alone,
-            frozenset({len(alone) - 1}),
-            "Reference frames encoded and decoded, against the same frames.",
+            frozenset({levels}),
+            "Reference frames encoded and decoded, against the same frames. MSE in units of the "
+            "variance over the training data.",
         )
     ]
     if rates:
@@ -80,8 +95,10 @@ def autoencoder_section(metrics: Metrics) -> Section | None:
             "latent does not carry where things are, only what they are like.",
             "The rate that the model decodes should agree with the difference of its own frames "
             "(correlation 1, relative error 0).",
+            *statements,
         ],
         tables,
+        ["reconstruction"],
     )
 
 
@@ -90,7 +107,7 @@ def ensemble_section(metrics: Metrics) -> Section | None:
     ensembles = {n: r["ensemble"] for n, r in metrics["rollouts"].items() if "ensemble" in r}
     if not ensembles:
         return None
-    rows, statements = [], []
+    rows, kept, statements = [], [], []
     baselines: dict[str, None] = {}
     for one in ensembles.values():
         if one["available"]:
@@ -103,7 +120,7 @@ def ensemble_section(metrics: Metrics) -> Section | None:
             rows.append(
                 [
                     f"{name}, {one['lead'][i]:g} fs",
-                    value(one["crps"][i]),
+                    with_error(one["crps"][i], _entry(one["crps_error"], i)),
                     *(
                         value(one["baselines"][base]["crps"][i])
                         if base in one["baselines"]
@@ -113,12 +130,39 @@ def ensemble_section(metrics: Metrics) -> Section | None:
                     value(one["ratio"][i]),
                 ]
             )
+        other = one["against_reconstruction"]
+        for i in few(len(one["lead"])):
+            kept.append(
+                [
+                    f"{name}, {one['lead'][i]:g} fs",
+                    with_error(other["model"]["crps"][i], _entry(other["model"]["crps_error"], i)),
+                    *(
+                        value(other[base]["crps"][i]) if base in other else "–"
+                        for base in _ALSO_RECONSTRUCTED
+                    ),
+                    value(other["model"]["ratio"][i]),
+                ]
+            )
         statements.append(f"{name}: {one['meaning']}.")
     tables = []
     if rows:
         head = ["lead time", "CRPS", *(f"CRPS, {base}" for base in baselines), "spread / skill"]
         tables.append(
             Table(head, rows, caption="Fair CRPS of ρ̃, mean over voxels, starts and members.")
+        )
+        tables.append(
+            Table(
+                [
+                    "against the reconstruction",
+                    "CRPS",
+                    *(f"CRPS, {base}" for base in _ALSO_RECONSTRUCTED),
+                    "spread / skill",
+                ],
+                kept,
+                caption="The same forecasts against the truth encoded and decoded: the error of "
+                "the forecast without that of the autoencoder. Persistence is then the start "
+                "frame's own reconstruction.",
+            )
         )
     return Section(
         "ensemble",
@@ -128,11 +172,19 @@ def ensemble_section(metrics: Metrics) -> Section | None:
             "CRPS measures both at once, in units of ρ̃: 0 is perfect, and a model is worth its "
             "cost only where it is below the simple forecasts. Spread over skill is 1 for an "
             "honest ensemble, below 1 for one that is too sure of itself.",
+            "'autoencoder' is the truth encoded and decoded, what a perfect forecast would reach.",
             *statements,
         ],
         tables,
-        ["ensemble"],
+        ["ensemble", "ensemble_reconstruction"],
     )
+
+
+_ALSO_RECONSTRUCTED = ("persistence", "latent autoregression")
+
+
+def _entry(values: Any, index: int) -> float | None:
+    return None if values is None else values[index]
 
 
 def memorisation_section(metrics: Metrics) -> Section | None:
@@ -148,6 +200,7 @@ def memorisation_section(metrics: Metrics) -> Section | None:
             name,
             *(value(side["quantiles"][q]) for q in ("minimum", "q05", "median", "q95")),
             value(side["ratio"]),
+            value(side["p_nearer"], 2),
             "–" if side["followed"] is None else share(side["followed"]),
             str(side["n_frames"]),
         ]
@@ -165,6 +218,12 @@ def memorisation_section(metrics: Metrics) -> Section | None:
             "data, not its own.",
             "'In training order': how often the training frames nearest to two frames a short time "
             "apart are as far apart themselves, forwards or backwards: all of them in a replay.",
+            f"Searched: {found['training_frames']['searched']} of "
+            f"{found['training_frames']['of']} training frames of "
+            f"{', '.join(found['trajectories'])}."
+            + "".join(
+                f" Left out: {one['name']}, which {one['reason']}." for one in found["left_out"]
+            ),
         ],
         [
             Table(
@@ -175,6 +234,7 @@ def memorisation_section(metrics: Metrics) -> Section | None:
                     "median",
                     "95 %",
                     "median / held back",
+                    "p, nearer",
                     "in training order",
                     "frames",
                 ],
@@ -192,7 +252,7 @@ def training_section(metrics: Metrics) -> Section | None:
     training = metrics["training"]
     if training is None:
         return None
-    fit, moments, used = training["fit"], training["moments"], training["trajectory"]
+    fit, moments = training["fit"], training["moments"]
     return Section(
         "training-data",
         "Training data",
@@ -205,8 +265,8 @@ def training_section(metrics: Metrics) -> Section | None:
                 ["", "frames", "mean of ln ρ", "std of ln ρ", "skew", "excess kurtosis"],
                 [
                     [
-                        used["name"],
-                        f"{training['frames']} ({used['n_frames']})",
+                        "all training frames",
+                        str(training["n_frames"]),
                         f"{fit['mean']:.4f}".replace("-", "−"),
                         f"{fit['std']:.4f}",
                         f"{moments['skew']:.3f}".replace("-", "−"),
@@ -214,7 +274,21 @@ def training_section(metrics: Metrics) -> Section | None:
                     ]
                 ],
                 caption="ρ in electrons/Å³.",
-            )
+            ),
+            Table(
+                ["trajectory", "frames", "used for"],
+                [
+                    [
+                        one["name"],
+                        f"{one['frames']} ({one['n_frames']})",
+                        "everything"
+                        if one["left_out"] is None
+                        else f"this distribution only: it {one['left_out']}",
+                    ]
+                    for one in training["trajectories"]
+                ],
+                text=True,
+            ),
         ],
         ["training_distribution"],
     )

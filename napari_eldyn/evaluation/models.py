@@ -13,6 +13,7 @@ from napari_eldyn.observables.statistics import StatisticsSettings
 
 if TYPE_CHECKING:
     from napari_eldyn.emulator import Emulator
+    from napari_eldyn.emulator.reconstruction import ReconstructionScores
 
 __all__ = ["assess_model"]
 
@@ -49,7 +50,8 @@ def assess_model(
     EldynError
         If the reference does not fit the model.
     """
-    from napari_eldyn.emulator.assessment import rate_consistency, reconstruction
+    from napari_eldyn.emulator.assessment import rate_consistency
+    from napari_eldyn.emulator.reconstruction import reconstruction
 
     with stages.stage("autoencoder alone") as report:
         alone = reconstruction(model, reference, settings, progress=report)
@@ -57,9 +59,22 @@ def assess_model(
         "reconstruction": {
             "meaning": "reference frames encoded and decoded, against the same frames",
             "frames": alone.frames,
-            "nmae": alone.nmae,
-            "mse": alone.mse,
-            **judged_metrics(alone.level, settings.shells.q),
+            "state_numbers": alone.state_numbers,
+            "latent_numbers": alone.latent_numbers,
+            "compression": alone.compression,
+            **_scores(alone.scores["plain"], settings),
+            "moved": {
+                "meaning": "the same frames, each shifted by a random part of a latent cell "
+                f"(below {' × '.join(map(str, alone.shift_below))} grid points), or under a random "
+                f"operation of the cell's point group, before they are encoded; seed {alone.seed}",
+                "shift_below": alone.shift_below,
+                "seed": alone.seed,
+                **{
+                    name: _scores(one, settings)
+                    for name, one in alone.scores.items()
+                    if name != "plain"
+                },
+            },
         }
     }
     latents = candidate.trajectory.extra.get("latents")
@@ -72,3 +87,13 @@ def assess_model(
             **asdict(rate),
         }
     return dict(plain(result))
+
+
+def _scores(one: ReconstructionScores, settings: StatisticsSettings) -> dict[str, Any]:
+    return {
+        "nmae": one.nmae,
+        "nmae_std_over_frames": one.nmae_std,
+        "mse": one.mse,
+        "rate_mse": one.rate_mse,
+        **judged_metrics(one.level, settings.shells.q),
+    }

@@ -20,6 +20,7 @@ from napari_eldyn.observables.scattering import (
     dynamic_structure_factor,
     intermediate_scattering,
 )
+from napari_eldyn.observables.transfer import common_modes
 
 __all__ = ["Dynamics", "Motion", "judge_motion"]
 
@@ -27,6 +28,8 @@ _Q_MAX = 2.6
 _PANELS = 4
 # Fewer frames give no correlation worth a number, neither of the whole nor of its halves.
 _FEWEST_FRAMES = 12
+# A relaxation time is known if its standard error is at most this share of it.
+_KNOWN = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +59,8 @@ class Motion:
     halves : tuple of two IntermediateScattering
         Of the two halves of the reference, between which its sampling noise lies; empty
         without a reference.
-    rollouts : mapping of str to Dynamics
-        By name.
+    rollouts, transfers : mapping of str to Dynamics
+        By name; of transfers the modes that the reference's cell has, too.
     shells : tuple of int
         Shells that are drawn.
     metrics : dict
@@ -67,6 +70,7 @@ class Motion:
     reference: Dynamics | None
     halves: tuple[IntermediateScattering, ...]
     rollouts: Mapping[str, Dynamics]
+    transfers: Mapping[str, Dynamics]
     shells: tuple[int, ...]
     metrics: dict[str, Any] = field(repr=False)
 
@@ -97,18 +101,19 @@ def judge_motion(inputs: Inputs, stages: Stages) -> Motion:
         "to 1/e in fs, null where it is not reached within the lags; relaxation_error: its "
         "standard error by block bootstrap; elastic: share of F(q,0) that is the time "
         "average of ρ_q, near 1 if density waves stand still; spectrum: S(q,ω) in "
-        "electrons·fs against angular frequency in rad/fs, all at the reference's resolution",
+        "electrons·fs against angular frequency in rad/fs, all at the reference's resolution; "
+        "ratio: relaxation time over the reference's, with its standard error; known: whether the "
+        f"reference knows its own to {_KNOWN:.0%}",
         "rollouts": {},
+        "transfers": {},
     }
     reason = _unusable(inputs.reference)
     if reason is not None:
         metrics["reference"] = {"available": False, "reason": reason}
         without = "the reference's motion is not known"
-        metrics["rollouts"] = {
-            candidate.name: {"available": False, "reason": without}
-            for candidate in inputs.candidates
-        }
-        return Motion(None, (), {}, (), metrics)
+        for part, judged in (("rollouts", inputs.candidates), ("transfers", inputs.transfers)):
+            metrics[part] = {one.name: {"available": False, "reason": without} for one in judged}
+        return Motion(None, (), {}, {}, (), metrics)
     modes = _modes(inputs.reference, stages)
     scattering = intermediate_scattering(modes)
     longest = float(scattering.lag[-1])
@@ -129,23 +134,31 @@ def judge_motion(inputs: Inputs, stages: Stages) -> Motion:
             "relaxation_time": [part.relaxation_time for part in noise],
         },
     }
-    rollouts: dict[str, Dynamics] = {}
-    for candidate in inputs.candidates:
-        trajectory = candidate.trajectory
-        reason = _unusable(trajectory, longest)
-        if reason is not None:
-            metrics["rollouts"][candidate.name] = {"available": False, "reason": reason}
-            continue
-        own = _modes(trajectory, stages)
-        one = Dynamics(
-            intermediate_scattering(own),
-            dynamic_structure_factor(intermediate_scattering(own, longest)),
-        )
-        rollouts[candidate.name] = one
-        metrics["rollouts"][candidate.name] = _numbers(one)
+    found: dict[str, dict[str, Dynamics]] = {"rollouts": {}, "transfers": {}}
+    for part, judged in (("rollouts", inputs.candidates), ("transfers", inputs.transfers)):
+        for candidate in judged:
+            trajectory = candidate.trajectory
+            reason = _unusable(trajectory, longest)
+            if reason is not None:
+                metrics[part][candidate.name] = {"available": False, "reason": reason}
+                continue
+            own = _modes(trajectory, stages)
+            if part == "transfers":
+                own = common_modes(own, trajectory.grid, inputs.reference.grid)
+            one = Dynamics(
+                intermediate_scattering(own),
+                dynamic_structure_factor(intermediate_scattering(own, longest)),
+            )
+            found[part][candidate.name] = one
+            metrics[part][candidate.name] = {
+                **_numbers(one),
+                **_against(one.scattering, scattering),
+            }
     n_shells = len(scattering.q)
     shown = np.unique(np.linspace(0, n_shells - 1, min(n_shells, _PANELS)).round().astype(int))
-    return Motion(reference, noise, rollouts, tuple(shown.tolist()), metrics)
+    return Motion(
+        reference, noise, found["rollouts"], found["transfers"], tuple(shown.tolist()), metrics
+    )
 
 
 def _unusable(trajectory: DensityTrajectory, longest: float = 0.0) -> str | None:
@@ -177,4 +190,18 @@ def _numbers(one: Dynamics) -> dict[str, Any]:
         "relaxation_error": scattering.relaxation_error,
         "elastic": scattering.elastic,
         "spectrum": {"frequency": one.spectrum.frequency, "values": one.spectrum.values},
+    }
+
+
+def _against(ours: IntermediateScattering, theirs: IntermediateScattering) -> dict[str, Any]:
+    """Relaxation times over the reference's, shell by shell."""
+    ratio = ours.relaxation_time / theirs.relaxation_time
+    none = np.full_like(ratio, np.nan)
+    mine = none if ours.relaxation_error is None else ours.relaxation_error
+    real = none if theirs.relaxation_error is None else theirs.relaxation_error
+    relative = np.hypot(mine / ours.relaxation_time, real / theirs.relaxation_time)
+    return {
+        "ratio": ratio,
+        "ratio_error": ratio * relative,
+        "known": real <= _KNOWN * theirs.relaxation_time,
     }

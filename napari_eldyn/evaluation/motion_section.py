@@ -19,7 +19,7 @@ def motion_section(metrics: Mapping[str, Any]) -> Section:
         "density waves of wave number q live. τ(q) is the time after which they have fallen to "
         "1/e.",
     ]
-    sides = {"reference": found["reference"], **found["rollouts"]}
+    sides = {"reference": found["reference"], **found["rollouts"], **found["transfers"]}
     statements += [
         f"{name}: not judged, {side['reason']}."
         for name, side in sides.items()
@@ -31,16 +31,21 @@ def motion_section(metrics: Mapping[str, Any]) -> Section:
     first = next(iter(usable.values()))
     rows = []
     for i, wave in enumerate(first["q"]):
-        rows.append(
-            [
-                value(wave),
-                str(first["mode_counts"][i]),
-                *(
-                    with_error(side["relaxation_time"][i], _entry(side["relaxation_error"], i))
-                    for side in usable.values()
-                ),
-            ]
-        )
+        row = [value(wave), str(first["mode_counts"][i])]
+        for side in usable.values():
+            error = _entry(side["relaxation_error"], i)
+            row.append(with_error(side["relaxation_time"][i], error))
+            if "ratio" in side:
+                row.append(with_error(side["ratio"][i], side["ratio_error"][i]))
+            elif side is found["reference"]:
+                time = side["relaxation_time"][i]
+                known = error is not None and time is not None and error <= 0.1 * time
+                row.append("yes" if known else "no")
+        rows.append(row)
+    head = ["q (1/Å)", "modes"]
+    for name, side in usable.items():
+        head.append(f"τ, {name} (fs)")
+        head.append("known to 10 %" if side is found["reference"] else f"ratio, {name}")
     return Section(
         "motion",
         "Dynamics",
@@ -52,13 +57,13 @@ def motion_section(metrics: Mapping[str, Any]) -> Section:
         ],
         [
             Table(
-                ["q (1/Å)", "modes", *(f"τ, {name} (fs)" for name in usable)],
+                head,
                 rows,
                 caption="± is the standard error by bootstrap over blocks of at least 200 fs, "
                 "where there are enough.",
             )
         ],
-        ["scattering", "relaxation", "spectrum"],
+        ["scattering", "relaxation", "relaxation_ratio", "spectrum"],
     )
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "missing_inputs",
     "share",
     "value",
+    "verdict",
     "with_error",
 ]
 
@@ -110,6 +111,11 @@ def share(number: float | None) -> str:
     return f"{text} %".replace("-", "−")
 
 
+def verdict(met: bool | None) -> str:
+    """Write whether a target is met."""
+    return {True: "✓ met", False: "✗ not met", None: "not judged"}[met]
+
+
 def few(count: int) -> list[int]:
     """Pick the first, the last and some entries between."""
     return sorted({0, count // 4, count // 2, 3 * count // 4, count - 1})
@@ -155,8 +161,13 @@ def missing_inputs(metrics: Mapping[str, Any]) -> list[str]:
         )
     if metrics["training"] is None:
         missing.append(
-            "--training TRAJ with --training-frames A:B: the distribution of the training data "
-            "(Fig. S1), and whether rollouts repeat training frames."
+            "--training TRAJ with --training-frames A:B, once for each trajectory: the "
+            "distribution of the training data (Fig. S1), the linear autoregression of latents, "
+            "and whether rollouts repeat training frames."
+        )
+    if not metrics["transfers"]:
+        missing.append(
+            "--transfer ROLLOUT: a rollout of the same model in a cell of several reference cells."
         )
     if not metrics["runs"]:
         missing.append(

@@ -16,7 +16,9 @@ from napari_eldyn.evaluation.motion_section import motion_section
 from napari_eldyn.evaluation.page import Section, Table, share, value, with_error
 from napari_eldyn.evaluation.summary import summary_section
 from napari_eldyn.evaluation.table import percent, score_rows
+from napari_eldyn.evaluation.targets_section import targets_section
 from napari_eldyn.evaluation.time_sections import forecast_section, stability_section
+from napari_eldyn.evaluation.transfer_section import transfer_section
 
 __all__ = ["sections_of"]
 
@@ -47,10 +49,12 @@ def sections_of(metrics: Metrics, drawn: Container[str]) -> list[Section]:
         forecast_section(metrics),
         motion_section(metrics),
         ensemble_section(metrics),
+        transfer_section(metrics),
         memorisation_section(metrics),
         autoencoder_section(metrics),
         training_section(metrics),
         runs_section(metrics),
+        targets_section(metrics),
     ]
     return [
         Section(
@@ -170,16 +174,17 @@ def _structure_factor(metrics: Metrics) -> Section:
                 _entry(first["amplitude"]["reference_standard_error"], i),
             )
         )
-        cells.append(share(_absolute(metrics["levels"]["noise"]["amplitude"], i)))
+        cells.append(share(first["amplitude"]["noise_floor"][i]))
         for name in names:
             curve = metrics["rollouts"][name]["structure_factor"]["amplitude"]
             cells.append(
                 with_error(curve["generated"][i], _entry(curve["generated_standard_error"], i))
             )
             cells.append(share(curve["relative_difference"][i]))
+            cells.append(value(curve["noise_ratio"][i], 2))
         shells.append(cells)
     head = ["q (1/Å)", "grid points", "reference", "noise |ΔS|/S"]
-    head += [text for name in names for text in (name, "ΔS/S")]
+    head += [text for name in names for text in (name, "ΔS/S", "|ΔS|/S / noise")]
     return Section(
         "structure-factor",
         "Structure factor",
@@ -189,6 +194,8 @@ def _structure_factor(metrics: Metrics) -> Section:
             "reference's, averaged over shells.",
             f"Shells are sparse at small q (the first holds {first['shell_counts'][0]} grid "
             "points), so their noise is largest; the row 'half against half' shows it.",
+            f"The noise of single shells is the {first['noise_floor'].partition(';')[0]}. An "
+            "error below twice that cannot be told from the noise.",
         ],
         [
             Table(
@@ -206,7 +213,7 @@ def _structure_factor(metrics: Metrics) -> Section:
                 "electron, the usual convention.",
             )
         ],
-        ["structure_factor", "structure_factor_intensity"],
+        ["structure_factor", "structure_factor_intensity", "structure_factor_noise"],
         [Table(head, shells, frozenset(), "Amplitude in electrons, shell by shell.")],
         "Every shell",
     )
@@ -214,8 +221,3 @@ def _structure_factor(metrics: Metrics) -> Section:
 
 def _entry(values: Any, index: int) -> float | None:
     return None if values is None else values[index]
-
-
-def _absolute(level: Metrics, index: int) -> float | None:
-    difference = level["relative_difference"][index]
-    return None if difference is None else abs(difference)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from napari_eldyn.evaluation.page import verdict
+
 __all__ = ["metrics_table", "percent", "score_rows"]
 
 
@@ -80,6 +82,11 @@ def metrics_table(metrics: Mapping[str, Any]) -> str:
     for name, rollout in metrics["rollouts"].items():
         lines += ["", f"{name}:", *_heading(rollout), *_remarks(rollout)]
         lines += [_item(*line) for line in _against_time(name, rollout, metrics)]
+    for name, one in metrics["transfers"].items():
+        lines += ["", f"{name} (larger cell):", _item("frames", _frames(one["generated"]))]
+        lines.append(_item("sJSD", f"{one['distribution']['sjsd']:.3g}"))
+        lines.append(_item("step size", _step(one["step_size"])))
+    lines += ["", "targets", *_targets(metrics["targets"])]
     if metrics["warnings"]:
         lines += ["", *(f"Warning: {text}" for text in metrics["warnings"])]
     return "\n".join(line.rstrip() for line in lines)
@@ -160,7 +167,13 @@ def _remarks(rollout: Mapping[str, Any]) -> list[str]:
     model = rollout.get("model", {})
     if model:
         alone = model["reconstruction"]
-        lines.append(("reconstruction", f"NMAE {alone['nmae']:.3g} %, MSE of ρ̃ {alone['mse']:.3g}"))
+        lines.append(
+            (
+                "reconstruction",
+                f"NMAE {alone['nmae']:.3g} %, MSE of ρ̃ {alone['mse']:.3g}, "
+                f"compression {alone['compression']:.3g}",
+            )
+        )
     if "rate_consistency" in model:
         rate = model["rate_consistency"]
         lines.append(
@@ -212,6 +225,18 @@ def _against_time(
             lines.append(
                 ("nearest training frame", f"{ratio:.2g} times the distance of held-back frames")
             )
+    return lines
+
+
+def _targets(found: Mapping[str, Any]) -> list[str]:
+    """One line for each target, with the verdict on each rollout."""
+    rollouts = found["rollouts"]
+    lines = []
+    for number, title in found["titles"].items():
+        verdicts = [verdict(one["verdicts"][number]) for one in rollouts.values()]
+        if len(rollouts) > 1:
+            verdicts = [f"{name}: {text}" for name, text in zip(rollouts, verdicts, strict=True)]
+        lines.append(_item(f"{number} {title}", ", ".join(verdicts)))
     return lines
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from napari_eldyn.evaluation.page import Section, Table, few, value
+from napari_eldyn.evaluation.page import Section, Table, few, value, with_error
 from napari_eldyn.evaluation.table import percent
 
 __all__ = ["forecast_section", "stability_section"]
@@ -16,7 +16,8 @@ Metrics = Mapping[str, Any]
 def stability_section(metrics: Metrics) -> Section:
     """Give counts, extremes and steps, of the whole and by quarters."""
     reference = metrics["reference"]
-    rows, steps, quarters = [], [], []
+    rows, steps, windows, trends = [], [], [], []
+    health: list[str] = []
     for name, rollout in metrics["rollouts"].items():
         rows.append(
             [name, *_counts(rollout["electrons"]["generated"], rollout["extremes"]["generated"])]
@@ -34,18 +35,37 @@ def stability_section(metrics: Metrics) -> Section:
                     value(step["ratio_unrelated_frames"]),
                 ]
             )
-        quarters += [
+        stability = rollout["stability"]
+        windows += [
             [
                 f"{name}, {part['first_time']:g}–{part['last_time']:g} fs",
                 value(part["sjsd"]),
-                percent(part["amplitude"]["difference_low_q"]),
+                percent(part["structure_factor_error"]),
                 value(part["electrons"], 5),
-                value(part["step_size"]),
+                value(part["step_ratio"]),
                 value(part["minimum"]),
                 value(part["maximum"]),
             ]
-            for part in rollout["stability"]
+            for part in stability["windows"]
         ]
+        trends += [
+            [
+                f"{name}, {label}",
+                value(trend["first"]),
+                value(trend["last"]),
+                with_error(trend["change"], trend["error"]),
+                value(trend["noise"], 2),
+                {None: "–", True: "drifts", False: "no"}[trend["drifts"]],
+            ]
+            for label, trend in zip(
+                _TRENDS.values(), map(stability["trends"].get, _TRENDS), strict=True
+            )
+        ]
+        trends.append(_electron_trend(name, stability))
+        health.append(
+            f"{name}: {_count(stability['frozen_frames'], 'frozen frame')}, "
+            f"{_count(stability['not_finite_frames'], 'frame')} not finite."
+        )
     rows.append(["reference", *_counts(reference["electrons"], reference["extremes"])])
     return Section(
         "stability",
@@ -57,6 +77,12 @@ def stability_section(metrics: Metrics) -> Section:
             "Step size is the RMS change of the normalised density from frame to frame, over the "
             "reference's: 0 is frozen, 1 the reference's own motion; frames in random order would "
             "have the last column's value.",
+            "Every rollout is cut into consecutive windows of equal length, each judged against "
+            "the whole reference. A drift is a change, by a straight line through the windows, "
+            "larger than two of its standard errors and than what separates the two halves of "
+            "the reference. A frame is frozen if it moves less than a tenth of the reference's "
+            "median step.",
+            *health,
         ],
         [
             Table(
@@ -75,24 +101,57 @@ def stability_section(metrics: Metrics) -> Section:
             Table(
                 ["step size", "ratio", "generated", "reference", "ratio, unrelated frames"], steps
             ),
+            Table(
+                ["windows", "first", "last", "fitted change", "noise", "drift"],
+                trends,
+                caption="Error of S(q): Σ|ΔS|/ΣS over shells of the amplitude. Noise: between the "
+                "two halves of the reference.",
+            ),
         ],
-        ["time_series"],
+        ["time_series", "windows"],
         [
             Table(
                 [
-                    "quarter",
+                    "window",
                     "sJSD",
-                    "|ΔS|/S, low q",
+                    "Σ|ΔS|/ΣS",
                     "electrons",
-                    "step size",
+                    "step size ratio",
                     "min ρ (electrons/\u2060Å³)",
                     "max ρ (electrons/\u2060Å³)",
                 ],
-                quarters,
+                windows,
             )
         ],
-        "Quarter by quarter",
+        "Window by window",
     )
+
+
+_TRENDS = {
+    "sjsd": "sJSD",
+    "structure_factor_error": "error of S(q)",
+    "step_ratio": "step size ratio",
+}
+
+
+def _electron_trend(name: str, stability: Metrics) -> list[str]:
+    electrons = stability["electrons"]
+    first, last = stability["windows"][0], stability["windows"][-1]
+    change, error = (electrons[f"fitted_change{part}_percent"] for part in ("", "_error"))
+    return [
+        f"{name}, electrons",
+        value(first["electrons"], 5),
+        value(last["electrons"], 5),
+        "–" if change is None else f"{with_error(change, error)} %",
+        "–",
+        f"{value(electrons['largest_offset_percent'], 2)} % at most from the reference",
+    ]
+
+
+def _count(number: int | None, what: str) -> str:
+    if number is None:
+        return f"{what}s not counted"
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _counts(electrons: Metrics, extremes: Metrics) -> list[str]:

@@ -58,8 +58,10 @@ def warnings_of(inputs: Inputs, metrics: Mapping[str, Any]) -> list[str]:
                 f"{own.std:.4f}; all scores here use {normalisation['mean']:.4f} and "
                 f"{normalisation['std']:.4f}, {normalisation['source']}."
             )
-        if inputs.training is not None:
-            trained = float(inputs.training.times[-1] - inputs.training.times[0])
+        if inputs.training:
+            trained = sum(
+                float(one.trajectory.times[-1] - one.trajectory.times[0]) for one in inputs.training
+            )
             span = float(trajectory.times[-1] - trajectory.times[0])
             if trained > 0 and span < _STABLE_LENGTH * trained:
                 found.append(
@@ -75,7 +77,13 @@ def warnings_of(inputs: Inputs, metrics: Mapping[str, Any]) -> list[str]:
                 "lie outside the bins, which span the reference's values; they count in the "
                 "outermost ones."
             )
-    if inputs.training is not None:
+    found += [
+        f"{one.name} was trained on but {one.left_out}: its frames are not searched for "
+        "repetitions, and not used by forecasts without diffusion."
+        for one in inputs.training
+        if one.left_out is not None
+    ]
+    if inputs.training:
         fit = metrics["training"]["fit"]
         for candidate in inputs.candidates:
             own = candidate.normalisation
@@ -87,5 +95,13 @@ def warnings_of(inputs: Inputs, metrics: Mapping[str, Any]) -> list[str]:
                     f"The model of “{candidate.name}” was normalised with mean {own.mean:.4f} and "
                     f"std {own.std:.4f}, the training frames given have {fit['mean']:.4f} and "
                     f"{fit['std']:.4f}: they may not be those it was trained on."
+                )
+    for part in ("rollouts", "transfers"):
+        for name, rollout in metrics[part].items():
+            bad = rollout["stability"]["not_finite_frames"]
+            if bad:
+                found.append(
+                    f"“{name}” is not finite from frame {rollout['generated']['n_frames']} on: "
+                    f"{bad} frames are left out."
                 )
     return found

@@ -155,7 +155,7 @@ def test_it_writes_what_it_says_and_nothing_else(evaluated):
 
 def test_metrics_name_the_model_and_what_was_compared(evaluated, folder):
     _, metrics, _ = evaluated
-    assert (metrics["format"], metrics["format_version"]) == ("napari-eldyn metrics", 2)
+    assert (metrics["format"], metrics["format_version"]) == ("napari-eldyn metrics", 3)
     model = Emulator.load(folder / "model.safetensors")
     assert list(metrics["rollouts"]) == ["rollout", "other seed"]
     seeds = {}
@@ -429,8 +429,9 @@ def test_training_data_and_runs_are_reported(evaluated, folder):
     assert training["moments"]["excess_kurtosis"] == pytest.approx(
         kurtosis(values.ravel()), abs=1e-3
     )
-    assert training["frames"] == ":20"
-    assert training["trajectory"]["n_frames"] == 20
+    assert training["n_frames"] == 20
+    assert [one["frames"] for one in training["trajectories"]] == [":20"]
+    assert training["trajectories"][0]["n_frames"] == 20
     one = metrics["runs"]["a run"]
     assert (one["n_steps"], one["last_step"]) == (120, 120)
     assert one["final_mse"] == pytest.approx(np.mean([1 / k for k in range(71, 121)]))
@@ -591,6 +592,7 @@ def test_ensembles_are_scored_beside_simple_forecasts(evaluated, folder):
         "persistence",
         "climatology",
         "mean field",
+        "autoencoder",
         "latent autoregression",
     }
     # Persistence by hand: the mean absolute error of the start frame, over the starts.
@@ -620,8 +622,8 @@ def test_a_rollout_that_replays_training_frames_is_found_out(folder, tmp_path):
     metrics = judged(
         folder,
         *(tmp_path / "replay.eldyn", folder / "rollout.eldyn"),
-        training=folder / "training.eldyn",
-        training_frames=":20",
+        training=[folder / "training.eldyn"],
+        training_frames=[":20"],
     )
     found = metrics["memorisation"]
     replay = found["rollouts"]["replay"]
@@ -638,10 +640,12 @@ def test_a_rollout_that_replays_training_frames_is_found_out(folder, tmp_path):
 def test_training_frames_of_another_grid_are_not_searched(folder, tmp_path):
     training = DensityTrajectory.open(folder / "training.eldyn").resampled((10, 10, 10))
     training.save(tmp_path / "finer.eldyn")
-    metrics = judged(folder, folder / "rollout.eldyn", training=tmp_path / "finer.eldyn")
+    metrics = judged(folder, folder / "rollout.eldyn", training=[tmp_path / "finer.eldyn"])
     assert metrics["memorisation"]["available"] is False
     assert "another grid" in metrics["memorisation"]["reason"]
-    assert metrics["training"]["trajectory"]["grid"] == [10, 10, 10]
+    one = metrics["training"]["trajectories"][0]
+    assert one["grid"] == [10, 10, 10]
+    assert one["left_out"] == "lies on another grid than the reference"
 
 
 def test_the_table_tells_dynamics_from_replay(evaluated):
