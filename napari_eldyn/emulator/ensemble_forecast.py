@@ -150,9 +150,8 @@ def ensemble_forecast(
         stretches: list[Fields] = []
         before = 0
         for trajectory in training:
-            stretches += encode_trajectory(
-                model, trajectory, lambda done, _, before=before: report(before + done)
-            )
+            counted = _shifted(report, before)
+            stretches += encode_trajectory(model, trajectory, counted)
             before += len(trajectory)
         autoregression = LatentAutoregression.fit(stretches)
     pool = UnrelatedFrames(model, training or [reference])
@@ -198,6 +197,11 @@ def ensemble_forecast(
         seed=seed,
         climatology_source="training" if training else "reference",
     )
+
+
+def _shifted(report: Callable[[int], None], before: int) -> Progress:
+    """Count on from what was done before."""
+    return lambda done, _: report(before + done)
 
 
 class _Scores:

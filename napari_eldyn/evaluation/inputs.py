@@ -164,7 +164,7 @@ def open_inputs(
     opened = {name: DensityTrajectory.open(path) for name, path in (named | larger).items()}
     for name in larger:
         check_multiple(opened[name], truth)
-    matched = _matched_models(models, opened, device)
+    matched = _matched_models(models, opened, truth, device)
 
     def candidate(name: str) -> Candidate:
         start = _start(opened[name], truth, None if name in larger else start_frame)
@@ -215,7 +215,10 @@ def _named(given: Sequence[str], what: str, taken: Container[str] = ()) -> dict[
 
 
 def _matched_models(
-    paths: Sequence[Path], trajectories: Mapping[str, DensityTrajectory], device: str
+    paths: Sequence[Path],
+    trajectories: Mapping[str, DensityTrajectory],
+    reference: DensityTrajectory,
+    device: str,
 ) -> dict[str, Emulator]:
     from napari_eldyn.emulator import Emulator
 
@@ -237,7 +240,8 @@ def _matched_models(
                 path=path,
                 remedy="Give the model that made a rollout, or leave --model out.",
             )
-        result |= dict.fromkeys(mine, model)
+        # Encoded, decoded and forecast are frames of the reference, also for other cells.
+        result |= dict.fromkeys(mine, model.for_trajectory(reference))
     return result
 
 

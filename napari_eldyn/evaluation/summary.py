@@ -59,9 +59,24 @@ def summary_section(metrics: Metrics) -> Section:
             "A perfect model would score like one half of the reference against the other half. "
             "The sections below explain each number.",
             *remarks,
+            *_targets(metrics["targets"]),
         ],
         [Table(head, rows, frozenset({len(rows) - 1}))],
     )
+
+
+def _targets(found: Metrics) -> list[str]:
+    """Say which targets are met, in one sentence for each rollout."""
+    words = ((True, "met"), (False, "not met"), (None, "not judged"))
+    lines = []
+    for name, one in found["rollouts"].items():
+        parts = []
+        for verdict, word in words:
+            numbers = [number for number, met in one["verdicts"].items() if met is verdict]
+            if numbers:
+                parts.append(f"{', '.join(numbers)} {word}")
+        lines.append(f"Targets, “{name}”: {'; '.join(parts)} (the last section).")
+    return lines
 
 
 def _remarks(name: str, rollout: Metrics, metrics: Metrics) -> list[str]:

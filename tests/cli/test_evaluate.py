@@ -141,7 +141,11 @@ def test_it_writes_what_it_says_and_nothing_else(evaluated):
         "distribution",
         "structure_factor",
         "structure_factor_intensity",
+        "structure_factor_noise",
         "time_series",
+        "windows",
+        "relaxation_ratio",
+        "reconstruction",
         "forecast",
         "training_distribution",
         "training_curves",
@@ -501,7 +505,10 @@ def test_the_report_is_one_sound_page_that_fetches_nothing(evaluated):
     sha256 = metrics["rollouts"]["rollout"]["provenance"]["model_sha256"]
     for word in (sha256[:12], "ddim, 3 evaluations", "other seed", "numpy", "half against half"):
         assert word in words
-    assert "What more could be said" not in words
+    # Everything was given but a rollout in a larger cell.
+    assert "--transfer ROLLOUT" in words
+    for option in ("--model M", "--training TRAJ", "--run RUN_DIR", "--start-frame"):
+        assert option not in words
 
 
 def test_the_report_escapes_names_and_says_what_is_missing(folder):

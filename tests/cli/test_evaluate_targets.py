@@ -92,7 +92,6 @@ def test_every_target_has_its_numbers_in_every_output(evaluated):
     assert figures >= {
         "windows",
         "structure_factor_noise",
-        "relaxation_ratio",
         "reconstruction",
         "ensemble_reconstruction",
         "transfer_distribution",

@@ -11,6 +11,12 @@ from matplotlib.legend import Legend
 from matplotlib.patches import Rectangle
 
 from napari_eldyn.exceptions import EldynError
+from napari_eldyn.figures.bounds_plot import (
+    RatioPoints,
+    noise_ratio_figure,
+    reconstruction_figure,
+    relaxation_ratio_figure,
+)
 from napari_eldyn.figures.ensemble_plot import EnsembleCurves, ensemble_figure
 from napari_eldyn.figures.forecast_plot import forecast_figure
 from napari_eldyn.figures.layout import smoothed
@@ -28,8 +34,10 @@ from napari_eldyn.figures.slices import slices_figure
 from napari_eldyn.figures.style import LIGHT
 from napari_eldyn.figures.time_series import TimeSeries, time_series_figure
 from napari_eldyn.figures.training import training_curves_figure, training_distribution_figure
+from napari_eldyn.figures.windows_plot import WindowCurves, windows_figure
 from napari_eldyn.observables.forecast import ForecastErrors
 
+WARNING = to_rgba(LIGHT.warning)
 NAMES = ("a model with sJSD", "a model without sJSD and with a long name", "third")
 Q = [0.73, 1.03, 1.26, 1.46]
 COUNTS = [6, 12, 8, 6]
@@ -89,6 +97,43 @@ def relaxation():
     )
 
 
+def windows():
+    rng = np.random.default_rng(0)
+    return windows_figure(
+        {
+            name: WindowCurves(
+                2.0 + 4.0 * np.arange(10),
+                0.1 * rng.normal(size=10),
+                rng.uniform(1e-3, 3e-3, 10),
+                rng.uniform(2, 5, 10),
+                np.r_[rng.uniform(0.95, 1.05, 9), np.nan],
+            )
+            for name in NAMES
+        },
+        {"sjsd": (0, 1e-3), "structure_factor": (0, 3.0), "steps": (0.99, 1.01)},
+    )
+
+
+def noise_ratios(scale=1.0):
+    q = 0.36 * np.arange(2, 31)
+    ratios = {name: scale * (0.2 + k) * q**2 for k, name in enumerate(NAMES)}
+    return noise_ratio_figure(q, {"amplitude": ratios, "intensity": ratios})
+
+
+def relaxation_ratios():
+    known = np.array([False, True, True, False])
+    points = RatioPoints(np.array(Q), np.array([1.5, 1.1, 0.9, np.nan]), np.full(4, 0.1), known)
+    return relaxation_ratio_figure(dict.fromkeys(NAMES, points))
+
+
+def reconstructions():
+    return reconstruction_figure(
+        ["plain", "shifted", "rotated"],
+        {name: [1.5 + k, 1.6 + k, 1.55 + k] for k, name in enumerate(NAMES)},
+        {name: [0.5 + k, 0.6 + k, 0.55 + k] for k, name in enumerate(NAMES)},
+    )
+
+
 def training_curves():
     steps = np.arange(1, 3201)
     return training_curves_figure({name: (steps, np.exp(-steps / 900)) for name in NAMES})
@@ -103,6 +148,11 @@ MAKERS = {
         Q, COUNTS, curves(1), {name: curves(0.5) for name in NAMES}
     ),
     "relaxation": relaxation,
+    "relaxation_ratio": relaxation_ratios,
+    "windows": windows,
+    "noise_ratio": noise_ratios,
+    "noise_ratio_of_a_good_model": lambda: noise_ratios(0.02),
+    "reconstruction": reconstructions,
     "time_series": lambda: time_series_figure(
         series(0, 60), {name: series(k + 1) for k, name in enumerate(NAMES)}, interval=4.0
     ),
@@ -299,3 +349,39 @@ def test_inline_pictures_have_their_own_names_and_a_description():
     assert ids[0]
     assert not ids[0] & ids[1]
     assert "data:image/png;base64," in first
+
+
+def test_bounds_are_drawn_where_they_are():
+    amplitude, intensity = noise_ratios().axes
+    for axes in (amplitude, intensity):
+        (bound,) = (line for line in axes.lines if to_rgba(line.get_color()) == WARNING)
+        assert set(bound.get_ydata()) == {2.0}
+        assert axes.get_yscale() == "log"
+    nmae, noise = reconstructions().axes
+    assert [len(axes.patches) for axes in (nmae, noise)] == [9, 9]
+    assert sorted(bar.get_height() for bar in nmae.patches)[0] == 1.5
+    electrons, _, _, steps = windows().axes
+    bounds = [line for line in electrons.lines if to_rgba(line.get_color()) == WARNING]
+    assert sorted(line.get_ydata()[0] for line in bounds) == [-0.5, 0.5]
+    (band,) = (patch for patch in steps.patches if isinstance(patch, Rectangle))
+    assert (band.get_y(), band.get_height()) == pytest.approx((0.99, 0.02))
+    (axes,) = relaxation_ratios().axes
+    (band,) = (patch for patch in axes.patches if isinstance(patch, Rectangle))
+    assert (band.get_y(), band.get_height()) == pytest.approx((0.8, 0.4))
+    hollow = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
+    assert [len(line.get_xdata()) for line in hollow] == [1, 1, 1]
+
+
+def test_a_forecast_looks_the_same_in_every_figure():
+    lead = np.array([4.0, 8.0])
+    curve = EnsembleCurves(lead, lead, None)
+    one = ensemble_figure({"m": curve}, {"latent autoregression": curve})
+    other = ensemble_figure(
+        {"m": curve},
+        dict.fromkeys(("persistence", "latent autoregression", "autoencoder"), curve),
+        truth="the reconstruction",
+    )
+    looks = [(one.axes[0].lines[1]), other.axes[0].lines[2]]
+    assert looks[0].get_color() == looks[1].get_color()
+    assert looks[0].get_linestyle() == looks[1].get_linestyle()
+    assert "the reconstruction" in other.axes[0].get_ylabel()
