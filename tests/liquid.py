@@ -103,5 +103,6 @@ def untrained_spatial_model(
         networks.latent_mean.fill_(0.1)
         networks.latent_std.fill_(0.9)
         networks.residual_std.fill_(0.2)
+        networks.density_response[:, 0, 0, 0] = torch.tensor([0.3, 0.1])
     Emulator(networks, config, normalisation).save(path)
     return path

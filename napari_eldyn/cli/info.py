@@ -203,7 +203,9 @@ def _mapping_lines(title: str, values: Mapping[str, Any]) -> Iterable[Line]:
         return
     for key, value in values.items():
         name = f"{title} · {key}"
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value.keys() == {"shape", "dtype", "base64"}:
+            yield name, f"array of {' × '.join(map(str, value['shape']))}, {value['dtype']}"
+        elif isinstance(value, Mapping) and value:
             yield from _mapping_lines(name, value)
         else:
             yield name, value if isinstance(value, str) else _short(value)

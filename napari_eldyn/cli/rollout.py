@@ -59,10 +59,10 @@ def rollout(
     sampler: Annotated[
         str | None,
         typer.Option(
-            metavar="[heun|dpmpp_2m|ddim|ddpm]",
-            help="heun, dpmpp_2m: solvers of second order, for few evaluations; both families. "
+            metavar="[dpmpp_2m|heun|ddim|ddpm]",
+            help="dpmpp_2m, heun: solvers of second order, for few evaluations; both families. "
             "ddim: of first order; ddpm: the paper's stochastic sampler; pooled family only.",
-            show_default="heun for the spatial family, ddim for the pooled",
+            show_default="dpmpp_2m for the spatial family, ddim for the pooled",
         ),
     ] = None,
     evaluations: Annotated[

@@ -183,8 +183,8 @@ def test_a_spatial_model(info, spatial_model_path: Path) -> None:
     assert lines["latent"] == "4 × 4 × 4 cells of 4³ points, 2 channels in each"
     assert lines["state"] == "one frame"
     assert lines["compression"] == "64 × (8,192 values of the state to 128)"
-    assert lines["sampling"] == "heun, 8 evaluations per frame; or dpmpp_2m 8"
-    assert lines["diffusion"].startswith("sigma_min 0.02, sigma_max 20")
+    assert lines["sampling"] == "dpmpp_2m, 8 evaluations per frame; or heun 8"
+    assert lines["diffusion"].startswith("sigma_min 0.03, sigma_max 20")
     # Cells of 4 × 5/16 Å.
     assert lines["receptive field"] == (
         "encoder 3 cells (3.75 Å), decoder 5 cells (6.25 Å), denoiser 5 cells (6.25 Å)"

@@ -119,6 +119,43 @@ def test_ctrl_c_keeps_the_frames_and_resume_makes_the_same_ones(
     np.testing.assert_allclose(resumed[23], whole[23], rtol=2e-4)
 
 
+def test_a_spatial_model_in_a_doubled_cell(
+    eldyn: Eldyn, spatial_model_path: Path, liquid_path: Path, tmp_path: Path
+) -> None:
+    double, out = tmp_path / "double.eldyn", tmp_path / "r.eldyn"
+    code, _, err = eldyn("convert", liquid_path, double, "--repeat", 1, 1, 2)
+    assert code == 0, err
+    options = {"model": spatial_model_path, "start": double, "frame": 4, "out": out, "frames": 9}
+    code, text, err = eldyn(*arguments(options, device="cpu", evaluations=3))
+    assert code == 0, err
+    assert "sampler dpmpp_2m, 3 evaluations per frame, seed 0" in err
+    assert (
+        "cell    16×16×32 points in a cell of 5.00 × 5.00 × 10.00 Å; the model was trained on "
+        "16×16×16 points in a cell of 5.00 × 5.00 × 5.00 Å" in err
+    )
+    # Sampler and evaluations left out are those of the file.
+    code, text, err = eldyn(*arguments(options, device="cpu", frames=12), "--resume")
+    assert code == 0, err
+    assert "12 frames" in text
+    stored = DensityTrajectory.open(out)
+    expected = Rollout(
+        Emulator.load(spatial_model_path), DensityTrajectory.open(double), 4, "dpmpp_2m", 3
+    )
+    expected.advance(12)
+    np.testing.assert_array_equal(stored.extra["latents"][:], expected.latents)
+    np.testing.assert_allclose(stored[11], expected[11], rtol=2e-4)
+    assert stored.grid.shape == (16, 16, 32)
+    assert len(stored.numbers) == 16  # type: ignore[arg-type]
+    code, _, err = eldyn(*arguments(options, sampler="ddim"), "--overwrite")
+    assert code == 1
+    assert "samples with heun, dpmpp_2m, not with ddim" in err
+    code, text, err = eldyn("info", out)
+    assert code == 0, err
+    assert "2 × 4 × 4 × 8 per frame" in text
+    assert "start_latent" in text
+    assert "array of 2 × 4 × 4 × 8, float32" in text
+
+
 def test_resume_needs_the_same_options(eldyn: Eldyn, options: dict[str, object]) -> None:
     assert eldyn(*arguments(options))[0] == 0
     code, _, err = eldyn(*arguments(options, seed=4, frame=5), "--resume")
@@ -221,7 +258,7 @@ def test_help_names_units_and_defaults() -> None:
     for words in (
         "electrons/Å³",
         "in fs",
-        "[heun|dpmpp_2m|ddim|ddpm]",
+        "[dpmpp_2m|heun|ddim|ddpm]",
         "all diffusion steps for ddpm",
         "--resume",
     ):
