@@ -49,9 +49,12 @@ def rollout(
         ),
     ],
     frame: Annotated[
-        int,
-        typer.Option(help="Frame of the trajectory to start from; negative counts from the end."),
-    ] = 0,
+        int | None,
+        typer.Option(
+            help="Frame of the trajectory to start from; negative counts from the end.",
+            show_default="the first that the model can start from",
+        ),
+    ] = None,
     frames: Annotated[
         int,
         typer.Option(min=1, help="Frames to generate, one model step Δτ (in fs) apart."),

@@ -277,15 +277,26 @@ class Emulator:
                 remedy="Take the model for this grid: model.for_trajectory(trajectory).",
             )
 
-    def start_state(self, trajectory: DensityTrajectory, frame: int) -> StartState:
+    def first_frame(self, trajectory: DensityTrajectory) -> int:
+        """Return the first frame that the model can start from: those before it are there too.
+
+        Raises
+        ------
+        EldynError
+            As :meth:`check_compatible`.
+        """
+        return (self.context_frames - 1) * self.check_compatible(trajectory)
+
+    def start_state(self, trajectory: DensityTrajectory, frame: int | None = None) -> StartState:
         """Return the normalised states of a frame, and of those before it that a latent holds.
 
         Parameters
         ----------
         trajectory : DensityTrajectory
             On the model's grid.
-        frame : int
-            Index of the newest frame; negative ones count from the end.
+        frame : int, optional
+            Index of the newest frame; negative ones count from the end. Default the
+            :meth:`first_frame`.
 
         Raises
         ------
@@ -296,22 +307,23 @@ class Emulator:
         self.check_grid(trajectory)
         return start_state(
             trajectory,
-            frame,
+            self.first_frame(trajectory) if frame is None else frame,
             self.normalisation,
             context_frames=self.context_frames,
             stride=self.check_compatible(trajectory),
         )
 
-    def encode(self, trajectory: DensityTrajectory, frame: int = 0) -> FloatArray:
+    def encode(self, trajectory: DensityTrajectory, frame: int | None = None) -> FloatArray:
         """Encode one frame of a trajectory, with those before it that a latent holds.
 
         Parameters
         ----------
         trajectory : DensityTrajectory
             On the model's grid.
-        frame : int
-            Index of the frame; negative ones count from the end. Rates are differenced from
-            past frames; see :func:`~napari_eldyn.emulator.start.start_state`.
+        frame : int, optional
+            Index of the frame; negative ones count from the end. Default the
+            :meth:`first_frame`. Rates are differenced from past frames; see
+            :func:`~napari_eldyn.emulator.start.start_state`.
 
         Returns
         -------

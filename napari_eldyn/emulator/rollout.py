@@ -46,9 +46,10 @@ class Rollout(DensityTrajectory):
     start : DensityTrajectory
         Trajectory to start from, on the model's grid or another one that the model can run on
         (:meth:`Emulator.for_trajectory`): the rollout is on the grid of its start.
-    frame : int
+    frame : int, optional
         Frame of it to start from; only it and earlier frames are used (frame 0 needs frame 1
-        for its rate).
+        for its rate). Default the first that the model can start from: 0, or a later one for a
+        model whose state holds several frames.
     sampler : str, optional
         One of the model's; its default if not given.
     evaluations : int, optional
@@ -70,7 +71,7 @@ class Rollout(DensityTrajectory):
         self,
         model: Emulator,
         start: DensityTrajectory,
-        frame: int = 0,
+        frame: int | None = None,
         sampler: str | None = None,
         evaluations: int | None = None,
         seed: int = 0,

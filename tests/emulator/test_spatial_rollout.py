@@ -39,6 +39,7 @@ def test_frames_are_the_model_step_by_step(two_frames: Emulator, liquid: Density
         np.testing.assert_array_equal(rollout.latents[index], latent)
         np.testing.assert_allclose(rollout[index], two_frames.decode(latent), rtol=1e-5)
     assert rollout.latents.shape == (3, 4, 4, 4, 4)
+    assert Rollout(two_frames, liquid).origin.start.frame == 1
 
 
 @pytest.mark.parametrize("sampler", ["heun", "dpmpp_2m"])
