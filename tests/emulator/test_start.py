@@ -78,3 +78,25 @@ def test_frames_that_are_not_there(frame: int) -> None:
 def test_one_frame_has_no_rate() -> None:
     with pytest.raises(EldynError, match="needs two frames"):
         start_state(liquid()[:1], 0, NORMALISATION)
+
+
+def test_a_state_of_several_frames() -> None:
+    a, b, c = parabola()
+    start = start_state(liquid(), 5, NORMALISATION, context_frames=3, stride=2)
+    assert start.states.shape == (3, 2, *GRID.shape)
+    for state, time in zip(start.states, TIMES[[1, 3, 5]], strict=True):
+        np.testing.assert_allclose(state[0], a + b * time + c * time**2, atol=1e-4)
+    np.testing.assert_array_equal(start.state, start_state(liquid(), 5, NORMALISATION).state)
+    assert start.rate == (
+        "backward difference of second order; of the oldest frame, backward difference of first "
+        "order"
+    )
+    # Frame 3 is read for the rates of frames 3, 4 and 5, and counted once.
+    clipped = liquid({2: -0.1, 3: 0.0})
+    assert start_state(clipped, 5, NORMALISATION, context_frames=3).n_clipped == 2
+
+
+def test_too_few_frames_before_the_start() -> None:
+    message = r"3 frames, 2 apart, and frame 3 has too few before it.*from 4 on; .* 6 frames"
+    with pytest.raises(EldynError, match=message):
+        start_state(liquid(), 3, NORMALISATION, context_frames=3, stride=2)
