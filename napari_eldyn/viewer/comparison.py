@@ -1,16 +1,15 @@
-"""Generated and reference densities side by side: two linked panels on one time axis."""
+"""Generated and reference densities side by side: linked panels on one time axis."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_eldyn.density.trajectory import DensityTrajectory
+from napari_eldyn.viewer.arrangement import arrange, has_rows
 from napari_eldyn.viewer.frames import LazyVolumes
 from napari_eldyn.viewer.layers import (
     LINKED_ATTRIBUTES,
@@ -18,65 +17,24 @@ from napari_eldyn.viewer.layers import (
     dress_layer,
     layer_keywords,
 )
-from napari_eldyn.viewer.presentation import presentation_of
+from napari_eldyn.viewer.pairing import Pairing
+from napari_eldyn.viewer.presentation import Presentation, presentation_of
 
 if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image
 
-__all__ = ["Comparison", "Pairing"]
+__all__ = ["Comparison"]
 
 Volume = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Pairing:
-    """Which reference frame stands beside which generated one.
-
-    Index 0 is the start frame (generated panel: what the model makes of it); index k pairs
-    generated frame k − 1 with reference frame start + k · stride, which has the same time.
-
-    Parameters
-    ----------
-    trajectory : DensityTrajectory
-        The reference.
-    start_frame : int
-        Its frame from which the rollout starts.
-    stride : int
-        Reference frames per generated frame.
-    time_step : float
-        Time between generated frames [fs].
-    """
-
-    trajectory: DensityTrajectory
-    start_frame: int
-    stride: int
-    time_step: float
-
-    @property
-    def first_time(self) -> float:
-        """Time of index 0 [fs]."""
-        return float(self.trajectory.times[self.start_frame])
-
-    @property
-    def n_reference(self) -> int:
-        """Number of indices for which there is a reference frame."""
-        return (len(self.trajectory) - 1 - self.start_frame) // self.stride + 1
-
-    def time(self, index: int) -> float:
-        """Time of an index [fs]."""
-        return self.first_time + index * self.time_step
-
-    def reference_frame(self, index: int) -> int | None:
-        """Return the reference frame at an index, or None past the end of the reference."""
-        return self.start_frame + index * self.stride if 0 <= index < self.n_reference else None
-
-
 class Comparison:
-    """The two panels of a rollout; owns the generated layer and borrows the reference layer.
+    """The panels of a rollout: generated, reference and, if wanted, the reference reconstructed.
 
-    While it lasts, the reference layer shows the frames that pair with generated ones. `close`
-    gives it back as it was.
+    It owns the generated and the reconstruction layer and borrows the reference layer. While it
+    lasts, the reference layer shows the frames that pair with generated ones. `close` gives it
+    back as it was.
 
     Parameters
     ----------
@@ -93,11 +51,13 @@ class Comparison:
     read_generated : callable
         Returns the volume at an index without delay, or None if it is absent or still decoded.
     note : callable
-        Returns a remark on the generated panel at an index, or an empty text.
+        Returns remarks on the panels at an index, or an empty text.
+    warning : callable
+        Returns what must not be overlooked at an index, or an empty text.
     on_index : callable
         Called with the index shown whenever it changes.
     on_removed : callable
-        Called when the user removes one of the two layers.
+        Called with the layer when the user removes one of the panels.
     """
 
     def __init__(
@@ -110,15 +70,17 @@ class Comparison:
         title: str,
         read_generated: Callable[[int], Volume | None],
         note: Callable[[int], str],
+        warning: Callable[[int], str],
         on_index: Callable[[int], None],
-        on_removed: Callable[[], None],
+        on_removed: Callable[[Image], None],
     ) -> None:
         self._viewer = weakref.ref(viewer)
         self.pairing = pairing
         self.reference = reference
-        self._read_generated = read_generated
         self._read_trajectory = checked_reader(pairing.trajectory)
+        self._readers = {"generated": read_generated, "reference": self._read_reference}
         self._note = note
+        self._warning = warning
         self._on_index = on_index
         self._on_removed = on_removed
         self._closed = False
@@ -128,15 +90,20 @@ class Comparison:
         }
         self._grid_was_enabled = viewer.canvas.grid.enabled
         self.n_steps = n_steps
-        self.generated = self._add_generated(viewer, title)
+        self.reconstruction: Image | None = None
+        # Beside, not on top of, the reference from the start: one redraw less.
+        grid = viewer.canvas.grid
+        grid.stride, grid.shape, grid.spacing, grid.enabled = 1, (1, -1), 0.0, True
+        self.generated = self._add_panel(viewer, "generated", f"{title} (generated)")
         self._borrow_reference()
-        self._link()
-        self._arrange(viewer)
+        arrange(viewer)
+        viewer.layers.selection = [self.generated]
         viewer.layers.events.removed.connect(self._layer_removed)
         viewer.dims.events.current_step.connect(self._index_changed)
+        viewer.canvas.events.size.connect(self._rearrange)
         self.go_to(0)
         presentation = presentation_of(viewer)
-        presentation.describe_with(self.describe)
+        presentation.describe_with(self.describe, lambda: self._warning(self.index))
         presentation.fit()
 
     # -- the time axis ------------------------------------------------------------------------
@@ -162,13 +129,16 @@ class Comparison:
         """Lengthen the time axis to hold at least this many generated frames."""
         if n_steps > self.n_steps:
             self.n_steps = n_steps
-            self.generated.data = self._volumes(self._read_generated)
-            self.reference.data = self._volumes(self._read_reference)
+            for name, layer in self.layers.items():
+                layer.data = self._volumes(name)
 
-    def refresh(self, index: int) -> None:
-        """Draw the generated panel again if this index is shown."""
-        if not self._closed and index == self.index:
-            self.generated.refresh(thumbnail=False, highlight=False, extent=False)
+    def refresh(self, index: int, panel: str = "generated") -> None:
+        """Draw a panel again if it is there and this index is shown."""
+        layer = self.layers.get(panel)
+        if not self._closed and layer is not None and index == self.index:
+            # A reconstruction comes late; a generated frame may come at the rate of the display.
+            thumbnail = layer is self.reconstruction
+            layer.refresh(thumbnail=thumbnail, highlight=False, extent=False)
         presentation = self._presentation()
         if presentation is not None:
             presentation.update_text()
@@ -186,8 +156,46 @@ class Comparison:
 
     # -- the layers ---------------------------------------------------------------------------
 
+    @property
+    def layers(self) -> dict[str, Image]:
+        """The panels by name, in the order in which they stand."""
+        layers = {"generated": self.generated, "reference": self.reference}
+        if self.reconstruction is not None:
+            layers["reconstruction"] = self.reconstruction
+        return layers
+
+    def show_reconstruction(self, read: Callable[[int], Volume | None]) -> None:
+        """Add the third panel, after the reference.
+
+        Parameters
+        ----------
+        read : callable
+            Returns the volume at an index without delay, or None if there is none (yet).
+        """
+        viewer = self._viewer()
+        if viewer is not None and self.reconstruction is None:
+            selected = set(viewer.layers.selection)
+            self._readers["reconstruction"] = read
+            name = f"{self.pairing.trajectory.name} (reconstruction)"
+            arrange(viewer, n_more=1)
+            self.reconstruction = self._add_panel(viewer, "reconstruction", name)
+            viewer.layers.selection = selected
+            self._fit_colour_bars(viewer)
+            presentation_of(viewer).fit_again()
+
+    def hide_reconstruction(self) -> None:
+        """Remove the third panel."""
+        viewer, layer = self._viewer(), self.reconstruction
+        self.reconstruction = None
+        if viewer is not None and layer is not None and layer in viewer.layers:
+            selected = set(viewer.layers.selection) - {layer}
+            self._unlink(layer)
+            viewer.layers.remove(layer)
+            viewer.layers.selection = selected
+            self._rearrange()
+
     def close(self) -> None:
-        """Remove the generated layer and give the reference layer back as it was."""
+        """Remove our own layers and give the reference layer back as it was."""
         if self._closed:
             return
         self._closed = True
@@ -196,11 +204,14 @@ class Comparison:
             return
         viewer.layers.events.removed.disconnect(self._layer_removed)
         viewer.dims.events.current_step.disconnect(self._index_changed)
+        viewer.canvas.events.size.disconnect(self._rearrange)
         presentation_of(viewer).describe_with(None)
-        self._unlink()
+        self.hide_reconstruction()
+        self._unlink(self.generated)
         for name, value in self._kept.items():
             setattr(self.reference, name, value)
         self.reference.name_overlay.visible = False
+        self.reference.colorbar.box = True
         if self.generated in viewer.layers:
             viewer.layers.remove(self.generated)
         if self.reference in viewer.layers:
@@ -208,14 +219,17 @@ class Comparison:
         viewer.canvas.grid.enabled = self._grid_was_enabled
         presentation_of(viewer).fit()
 
-    def _volumes(self, read: Callable[[int], Volume | None]) -> LazyVolumes:
-        return LazyVolumes(self.n_steps + 1, self.pairing.trajectory.grid.shape, read)
+    def _volumes(self, panel: str) -> LazyVolumes:
+        shape = self.pairing.trajectory.grid.shape
+        return LazyVolumes(self.n_steps + 1, shape, self._readers[panel])
 
     def _read_reference(self, index: int) -> Volume | None:
         frame = self.pairing.reference_frame(index)
         return None if frame is None else self._read_trajectory(frame)
 
-    def _add_generated(self, viewer: Viewer, title: str) -> Image:
+    def _add_panel(self, viewer: Viewer, panel: str, name: str) -> Image:
+        """Add a layer that looks like the reference, and go on looking like it."""
+        from napari.experimental import link_layers
         from napari.layers import Image
 
         keywords = layer_keywords(
@@ -224,50 +238,50 @@ class Comparison:
             self.pairing.time_step,
             tuple(self.reference.contrast_limits),
         )
-        for name in ("colormap", "rendering", "gamma", "attenuation", "interpolation3d"):
-            keywords[name] = getattr(self.reference, name)
+        for attribute in ("colormap", "rendering", "gamma", "attenuation", "interpolation3d"):
+            keywords[attribute] = getattr(self.reference, attribute)
         keywords["iso_threshold"] = self.reference.iso_threshold
-        data = self._volumes(self._read_generated)
-        layer = Image(data, name=f"{title} (generated)", **keywords)
+        layer = Image(self._volumes(panel), name=name, **keywords)
         dress_layer(layer)
         layer.contrast_limits_range = self.reference.contrast_limits_range
-        # Beside, not on top of, the reference from the start: one redraw less.
-        viewer.canvas.grid.enabled = True
-        viewer.layers.insert(viewer.layers.index(self.reference), layer)
+        _show_title(layer)
+        place = viewer.layers.index(self.reference)
+        viewer.layers.insert(place if panel == "generated" else place + 1, layer)
+        link_layers([layer, self.reference], LINKED_ATTRIBUTES)
         return layer
 
     def _borrow_reference(self) -> None:
         layer = self.reference
         space = tuple(layer.scale[1:])
-        layer.data = self._volumes(self._read_reference)
+        layer.data = self._volumes("reference")
         layer.scale = (self.pairing.time_step, *space)
         layer.translate = (self.pairing.first_time, *layer.translate[1:])
         layer.name = f"{self.pairing.trajectory.name} (reference)"
         layer.visible = True
+        _show_title(layer)
 
-    def _link(self) -> None:
-        from napari.experimental import link_layers
-
-        link_layers([self.generated, self.reference], LINKED_ATTRIBUTES)
-
-    def _unlink(self) -> None:
+    def _unlink(self, layer: Image) -> None:
         from napari.experimental import unlink_layers
 
-        unlink_layers([self.generated, self.reference], LINKED_ATTRIBUTES)
+        unlink_layers([layer, self.reference], LINKED_ATTRIBUTES)
 
-    def _arrange(self, viewer: Viewer) -> None:
-        grid = viewer.canvas.grid
-        grid.stride = 1
-        grid.shape = (1, -1)
-        grid.spacing = 0.0
-        grid.enabled = True
-        for layer in (self.generated, self.reference):
-            layer.name_overlay.visible = True
-            layer.name_overlay.box = False
-            layer.name_overlay.font_size = 9  # as the unit at the other end of the panel
-        viewer.layers.selection = [self.generated]
+    def _rearrange(self, event: Any = None) -> None:
+        viewer = self._viewer()
+        if viewer is None or not arrange(viewer):
+            return
+        self._fit_colour_bars(viewer)
+        if self.reconstruction is not None and self.reconstruction.visible:
+            # napari does not move its bounding box along
+            self.reconstruction.visible = False
+            self.reconstruction.visible = True
+        presentation_of(viewer).fit_again()
 
-    def _presentation(self) -> Any:
+    def _fit_colour_bars(self, viewer: Viewer) -> None:
+        """Let the pictures be seen behind the colour bars where these lie on them."""
+        for layer in self.layers.values():
+            layer.colorbar.box = not has_rows(viewer)
+
+    def _presentation(self) -> Presentation | None:
         viewer = self._viewer()
         return None if viewer is None else presentation_of(viewer)
 
@@ -278,5 +292,17 @@ class Comparison:
             self._on_index(index)
 
     def _layer_removed(self, event: Any) -> None:
-        if event.value in (self.generated, self.reference):
-            self._on_removed()
+        layer = event.value
+        if layer is self.reconstruction:
+            self.reconstruction = None
+            self._unlink(layer)
+            self._rearrange()
+            self._on_removed(layer)
+        elif layer in (self.generated, self.reference):
+            self._on_removed(layer)
+
+
+def _show_title(layer: Image) -> None:
+    layer.name_overlay.visible = True
+    layer.name_overlay.box = False
+    layer.name_overlay.font_size = 9  # as the unit at the other end of the panel

@@ -14,18 +14,17 @@ from napari_eldyn.observables.statistics import FrameStatistics
 from napari_eldyn.viewer._compat import main_window, unwrap
 from napari_eldyn.viewer.closing import ClosingWatch
 from napari_eldyn.viewer.comparison import Comparison
-from napari_eldyn.viewer.decoding import Decoder
 from napari_eldyn.viewer.exclusive import ExclusiveWork
 from napari_eldyn.viewer.layers import layer_trajectory, trajectory_layer
 from napari_eldyn.viewer.live_run import LiveRun
+from napari_eldyn.viewer.models import LoadedModel, load_model
+from napari_eldyn.viewer.panels import RolloutPanels
 from napari_eldyn.viewer.presentation import presentation_of
 from napari_eldyn.viewer.session import (
     FrameUpdate,
-    LoadedModel,
     MeasuredReference,
     RolloutSettings,
     Session,
-    load_model,
     measure_reference,
 )
 from napari_eldyn.viewer.worker import Job, explain_error, start_job
@@ -91,19 +90,19 @@ class RolloutController(QObject):
         self.model: LoadedModel | None = None
         self.reference_layer: Any = None
         self.session: Session | None = None
-        self.comparison: Comparison | None = None
         self.measured: MeasuredReference | None = None
         self.generated_statistics: list[FrameStatistics] = []
         self._follow = True
-        self._moving = False
         self.is_closed = False
         self._target = 0
         self._run: LiveRun | None = None
         self._measuring: Job[MeasuredReference] | None = None
         self._work = ExclusiveWork(self, lambda: self._set_state("stopping"))
-        self._decoder = Decoder(self)
-        self._decoder.decoded.connect(self._frame_decoded)
-        self._decoder.failed.connect(self.failed)
+        self.panels = RolloutPanels(self)
+        self.panels.failed.connect(self.failed)
+        self.panels.index_changed.connect(self._index_shown)
+        self.panels.scrubbed.connect(self._scrubbed)
+        self.panels.removed.connect(self._panel_removed)
         self._settle = self._single_shot(_SETTLE_MS, self._settings_settled)
         self._announce = self._single_shot(_ANNOUNCE_MS, self._announce_frame)
         viewer.layers.events.removed.connect(self._layer_removed)
@@ -151,6 +150,11 @@ class RolloutController(QObject):
             self.settings_changed.emit(settings)
             if self.needs_reset and not self.has_frames:
                 self._settle.start()
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """The panels that stand side by side, or None while there is no rollout."""
+        return self.panels.comparison
 
     @property
     def has_frames(self) -> bool:
@@ -224,7 +228,7 @@ class RolloutController(QObject):
             self._follow = follow
             self.follow_changed.emit(follow)
             if follow and self.has_frames:
-                self._go_to(len(self.generated_statistics))
+                self.panels.go_to(len(self.generated_statistics))
 
     def shut_down(self) -> None:
         """End all threads and let go of everything; called when the window closes."""
@@ -233,7 +237,7 @@ class RolloutController(QObject):
         self.is_closed = True
         self._settle.stop()
         self._announce.stop()
-        jobs = [self._work.abandon(), self._measuring, self._decoder.close()]
+        jobs = [self._work.abandon(), self._measuring, *self.panels.close()]
         for job in jobs:
             if job is not None:
                 job.stop()
@@ -246,7 +250,7 @@ class RolloutController(QObject):
         if viewer is not None:
             _controllers.pop(viewer, None)
         self._run = self._measuring = self.measured = None
-        self.comparison = self.session = self.model = self.reference_layer = None
+        self.session = self.model = self.reference_layer = None
 
     # -- model, reference, session ------------------------------------------------------------
 
@@ -254,14 +258,24 @@ class RolloutController(QObject):
         def end(job: Job[LoadedModel], superseded: bool) -> None:
             self._report_error(job)
             if job.result is not None and not superseded and not job.should_stop():
-                self.model = job.result
-                self.model_changed.emit(job.result)
-                self._prepare()
+                self._take_model(job.result)
             else:
                 self._rest()
 
         self._set_state("loading")
         self._work.begin(f"Load model {path.name}", lambda job: load_model(path, device), end)
+
+    def _take_model(self, model: LoadedModel) -> None:
+        before, self.model = self.model, model
+        self.model_changed.emit(model)
+        chosen, fitting = self.settings, self.settings.for_model(model, before)
+        self.configure(sampler=fitting.sampler, evaluations=fitting.evaluations)
+        if chosen.sampler and chosen.sampler != fitting.sampler:
+            self.message.emit(
+                f"Sampler {fitting.sampler} with {fitting.evaluations} evaluations, usual for "
+                f"{model.emulator.name}."
+            )
+        self._prepare()
 
     def _take_reference(self, reference: Any) -> None:
         viewer = self._viewer()
@@ -288,6 +302,14 @@ class RolloutController(QObject):
             self._drop_session()
             self._set_state("idle")
             return
+        first = model.first_start(trajectory)
+        if self.settings.start_frame < first:
+            self.configure(start_frame=first)
+            self._settle.stop()
+            self.message.emit(
+                f"{model.emulator.name} starts from {model.emulator.context_frames} frames, so "
+                f"{first} is the first start frame."
+            )
         settings, known = self.settings, self.measured
 
         def end(job: Job[Session], superseded: bool) -> None:
@@ -308,7 +330,7 @@ class RolloutController(QObject):
         viewer = self._viewer()
         if viewer is None:
             return
-        before, self.session = self.session, session
+        self.session = session
         start = session.rollout.origin.start
         if start.frame == 0:
             self.message.emit("Start frame 0 has no earlier frame: its rate takes frame 1 as well.")
@@ -317,14 +339,7 @@ class RolloutController(QObject):
         self.generated_statistics = []
         self._target = 0
         self.follow_live = True
-        self._decoder.attach(session)
-        panels = self.comparison
-        if panels is not None and before is not None and before.is_like(session):
-            self._go_to(0)
-            panels.refresh(0)
-        else:
-            self._close_panels()
-            self._open_panels(viewer, session)
+        self.panels.show(viewer, self.reference_layer, session, self.settings.n_frames)
         self.session_started.emit(session)
         self._rest()
         self._measure(session)
@@ -336,8 +351,7 @@ class RolloutController(QObject):
             self._prepare()
 
     def _drop_session(self) -> None:
-        self._close_panels()
-        self._decoder.attach(None)
+        self.panels.clear()
         self.generated_statistics = []
         if self.session is not None:
             self.session = None
@@ -397,9 +411,9 @@ class RolloutController(QObject):
         if self.comparison is None or newest == 0:
             return
         if self._follow and self.comparison.index != newest:
-            self._go_to(newest)
+            self.panels.go_to(newest)
         else:
-            self.comparison.refresh(newest)
+            self.panels.refresh(newest)
 
     def _when_free(self, action: Any) -> None:
         if not self.is_closed:
@@ -427,57 +441,11 @@ class RolloutController(QObject):
 
     # -- the panels ---------------------------------------------------------------------------
 
-    def _open_panels(self, viewer: Viewer, session: Session) -> None:
-        self._moving = True
-        self.comparison = Comparison(
-            viewer,
-            self.reference_layer,
-            session.pairing,
-            self.settings.n_frames,
-            title=session.model.emulator.name,
-            read_generated=self._read_generated,
-            note=self._note,
-            on_index=self._index_shown,
-            on_removed=self._panel_removed,
-        )
-        self._moving = False
-
-    def _close_panels(self) -> None:
-        if self.comparison is not None:
-            self.comparison.close()
-            self.comparison = None
-
-    def _go_to(self, index: int) -> None:
-        if self.comparison is not None:
-            self._moving = True
-            self.comparison.go_to(index)
-            self._moving = False
-
-    def _read_generated(self, index: int) -> Any:
-        if self.session is None:
-            return None
-        volume = self.session.cache.get(index)
-        if volume is None and index <= self.session.n_generated:
-            self._decoder.request(index)
-        return volume
-
-    def _note(self, index: int) -> str:
-        """Remark on the generated panel at an index."""
-        if self.session is None:
-            return ""
-        if index > self.session.n_generated:
-            return "not generated yet"
-        if index not in self.session.cache:
-            return "decoding …"
-        return "" if self.session.positions_comparable else "compare statistics, not positions"
-
-    def _frame_decoded(self, index: int) -> None:
-        if self.comparison is not None:
-            self.comparison.refresh(index)
+    def _scrubbed(self) -> None:
+        if self.state == "running":
+            self.follow_live = False
 
     def _index_shown(self, index: int) -> None:
-        if self.state == "running" and not self._moving:
-            self.follow_live = False
         if not self._announce.isActive():
             self._announce.start()
 

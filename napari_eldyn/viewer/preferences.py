@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
-__all__ = ["prefer_own_reader"]
+__all__ = ["panel_preferences", "prefer_own_reader"]
 
 _PLUGIN = "napari-eldyn"
 _PATTERNS = (f"*.eldyn{os.sep}", f"*{os.sep}frames_*.npz")
@@ -23,3 +24,13 @@ def prefer_own_reader() -> None:
     missing = {pattern: _PLUGIN for pattern in _PATTERNS if pattern not in chosen}
     if missing:
         plugins.extension2reader = {**chosen, **missing}
+
+
+def panel_preferences() -> Any:
+    """Return napari's preferences of our panels; what is set in them is there the next time.
+
+    They are declared in the manifest, and listed in napari's Preferences.
+    """
+    from napari.settings import get_plugin_settings
+
+    return get_plugin_settings(_PLUGIN).panels

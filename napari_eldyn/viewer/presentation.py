@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Presentation", "presentation_of", "watch_current_viewer"]
 
 _UNIT = "density_unit"  # our own overlay: napari's colour bar has no label
+_WARNING = "density_warning"
+_AMBER = "#f0a83c"  # readable on napari's dark and light canvas
 _VIEW_DIRECTION = (-1.0, -0.45, -0.35)
 _UP = (0.0, 0.0, 1.0)
 _PERSPECTIVE = 20.0  # degrees; gives depth to projections, the scale bar holds at the centre
@@ -34,6 +36,7 @@ class Presentation:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = weakref.ref(viewer)
         self._describe: Callable[[], str] | None = None
+        self._warn: Callable[[], str] | None = None
         self._dressed = False
         self._fitted: tuple[Any, ...] | None = None
         # Last, because napari's own reaction to a first layer resets the camera.
@@ -44,9 +47,19 @@ class Presentation:
         for layer in viewer.layers:
             self._dress(layer)
 
-    def describe_with(self, describe: Callable[[], str] | None) -> None:
-        """Let someone else (the side-by-side view) write the canvas text; None ends that."""
-        self._describe = describe
+    def describe_with(
+        self, describe: Callable[[], str] | None, warn: Callable[[], str] | None = None
+    ) -> None:
+        """Let someone else (the side-by-side view) write on the canvas; None ends that.
+
+        Parameters
+        ----------
+        describe : callable or None
+            Returns the text.
+        warn : callable, optional
+            Returns what must not be overlooked, in another colour.
+        """
+        self._describe, self._warn = describe, warn
         self.update_text()
 
     def update_text(self, event: Any = None) -> None:
@@ -61,8 +74,10 @@ class Presentation:
             text = self._describe()
         else:
             text = describe_frame(viewer, visible[-1]) if visible else ""
-        overlays.text.text = text
-        overlays.text.visible = bool(text)
+        warning = self._warn() if self._warn is not None else ""
+        for name, content in (("text", text), (_WARNING, warning)):
+            overlays[name].text = content
+            overlays[name].visible = bool(content)
 
     def show_3d(self) -> None:
         """Look at the whole cell in 3D from the default direction."""
@@ -83,6 +98,9 @@ class Presentation:
             self._fitted = _view_of(viewer)
 
     def _canvas_resized(self, event: Any = None) -> None:
+        self.fit_again()
+
+    def fit_again(self) -> None:
         """Keep the cell in view, unless someone has zoomed or moved since."""
         viewer = self._viewer()
         if viewer is not None and len(viewer.layers) and self._fitted == _view_of(viewer):
@@ -129,6 +147,10 @@ def _dress_canvas(viewer: Viewer) -> None:
     if _UNIT not in overlays:
         overlays[_UNIT] = TextOverlay(
             text="e/Å³", position="top_right", gridded=True, font_size=9, box=False
+        )
+    if _WARNING not in overlays:
+        overlays[_WARNING] = TextOverlay(
+            position="bottom_right", color=_AMBER, font_size=9, box=False
         )
     canvas.overlay_tiling.top_right = "vertical"
     canvas.overlay_tiling.bottom_left = "vertical"

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.viewer.layers import LayerTuple, trajectory_layer
 from napari_eldyn.viewer.presentation import watch_current_viewer
 
-__all__ = ["li32", "sample_directory", "sample_models", "sample_trajectory"]
+if TYPE_CHECKING:
+    from napari import Viewer
+
+__all__ = [
+    "li32",
+    "li32_paper",
+    "li32_spatial",
+    "sample_directory",
+    "sample_models",
+    "sample_title",
+    "sample_trajectory",
+]
 
 _TRAJECTORY = "li32_800K.eldyn"
+_TITLES = {"spatial_li32": "Spatial (flagship)", "pooled_li32": "Paper (pooled)"}
+"""Models by file name, in the order in which they are offered."""
 
 
 def sample_directory() -> Path:
@@ -39,11 +53,18 @@ def sample_trajectory() -> Path:
 
 
 def sample_models() -> list[Path]:
-    """Paths of the sample models, by name; empty if there is no sample data."""
+    """Paths of the sample models, the flagship first; empty if there is no sample data."""
     try:
-        return sorted((sample_directory() / "models").glob("*.safetensors"))
+        paths = sorted((sample_directory() / "models").glob("*.safetensors"))
     except EldynError:
         return []
+    ranks = {name: rank for rank, name in enumerate(_TITLES)}
+    return sorted(paths, key=lambda path: ranks.get(path.stem, len(ranks)))
+
+
+def sample_title(path: Path) -> str:
+    """Return the name that a model is offered by: a sample model's own, or its file's."""
+    return _TITLES.get(path.stem, path.stem) if path in sample_models() else path.stem
 
 
 def li32() -> list[LayerTuple]:
@@ -56,3 +77,55 @@ def li32() -> list[LayerTuple]:
     """
     watch_current_viewer()
     return [trajectory_layer(DensityTrajectory.open(sample_trajectory()))]
+
+
+def li32_spatial() -> list[LayerTuple]:
+    """Open the sample trajectory with the spatial model, ready to run (File > Open Sample).
+
+    Raises
+    ------
+    EldynError
+        If either is missing, or the trajectory is damaged.
+    """
+    return _with_model("spatial_li32")
+
+
+def li32_paper() -> list[LayerTuple]:
+    """Open the sample trajectory with the paper's pooled model, ready to run.
+
+    Raises
+    ------
+    EldynError
+        If either is missing, or the trajectory is damaged.
+    """
+    return _with_model("pooled_li32")
+
+
+def _with_model(name: str) -> list[LayerTuple]:
+    from napari import current_viewer
+    from qtpy.QtCore import QTimer
+
+    path = sample_directory() / "models" / f"{name}.safetensors"
+    if not path.exists():
+        raise EldynError(
+            "this sample model is missing", path=path, remedy="Clone the repository again."
+        )
+    trajectory = DensityTrajectory.open(sample_trajectory())
+    watch_current_viewer()
+    viewer = current_viewer()
+    if viewer is not None:
+        # After napari has added the layer.
+        QTimer.singleShot(0, lambda: _start_session(viewer, trajectory, path))
+    return [trajectory_layer(trajectory)]
+
+
+def _start_session(viewer: Viewer, trajectory: DensityTrajectory, model: Path) -> None:
+    from napari_eldyn.viewer.controller import controller_of
+
+    control = controller_of(viewer)
+    if control.is_closed:
+        return
+    for dock in ("Rollout", "Statistics"):
+        viewer.window.add_plugin_dock_widget("napari-eldyn", dock)
+    control.set_reference(trajectory)
+    control.set_model(model)

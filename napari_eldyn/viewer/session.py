@@ -6,10 +6,9 @@ functions, so that opening napari does not load it.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,24 +27,25 @@ from napari_eldyn.observables.trajectory_statistics import (
     TrajectoryStatistics,
     trajectory_statistics,
 )
-from napari_eldyn.viewer.comparison import Pairing
 from napari_eldyn.viewer.frames import FrameCache
+from napari_eldyn.viewer.judging import Agreements
+from napari_eldyn.viewer.models import LoadedModel
+from napari_eldyn.viewer.pairing import Pairing
+from napari_eldyn.viewer.torch_threads import free_device_memory, leave_a_core_to_the_window
 
 if TYPE_CHECKING:
-    from napari_eldyn.emulator.emulator import Emulator
     from napari_eldyn.emulator.rollout import Rollout
 
 __all__ = [
     "FrameUpdate",
-    "LoadedModel",
     "MeasuredReference",
     "RolloutSettings",
     "Session",
-    "load_model",
     "measure_reference",
 ]
 
 _DECODE_AHEAD_BYTES = 32 * 2**20
+_NEAR = 32  # frames around the one shown that are compared ahead
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class RolloutSettings:
     start_frame : int
         Frame of the reference to start from.
     sampler : str
-        Name of the sampler.
+        Name of the sampler; empty until a model brings its own.
     evaluations : int
-        Evaluations of the denoiser per generated frame.
+        Evaluations of the denoiser per generated frame; 0 until a model brings its own.
     n_frames : int
         Frames that Run generates.
     seed : int
@@ -67,10 +67,31 @@ class RolloutSettings:
     """
 
     start_frame: int = 0
-    sampler: str = "ddim"
-    evaluations: int = 20
+    sampler: str = ""
+    evaluations: int = 0
     n_frames: int = 100
     seed: int = 0
+
+    def for_model(self, model: LoadedModel, before: LoadedModel | None) -> RolloutSettings:
+        """Return the settings to run a model with.
+
+        What was chosen is kept if the model supports it, unless it was chosen for a model with
+        other samplers or other usual evaluations.
+
+        Parameters
+        ----------
+        model : LoadedModel
+            The model.
+        before : LoadedModel, optional
+            The one for which the settings were.
+        """
+        sampler, evaluations = self.sampler, self.evaluations
+        if before is not None and before.samplers != model.samplers:
+            sampler, evaluations = "", 0
+        if sampler not in model.samplers:
+            evaluations = evaluations if not sampler else 0
+            sampler = model.default_sampler
+        return replace(self, sampler=sampler, evaluations=evaluations or model.samplers[sampler])
 
     def same_rollout(self, other: RolloutSettings) -> bool:
         """Whether both give the same frames, however many."""
@@ -105,60 +126,6 @@ class FrameUpdate:
     statistics: FrameStatistics
     seconds: float
     finished_at: float
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model with what the window says of it.
-
-    Parameters
-    ----------
-    emulator : Emulator
-        The model on its device.
-    path : Path
-        Its file.
-    device : str
-        The device in words.
-    devices : tuple of str
-        All devices of this machine.
-    samplers : mapping of str to int
-        Samplers, and the evaluations that are usual for them with this model.
-    """
-
-    emulator: Emulator
-    path: Path
-    device: str
-    devices: tuple[str, ...]
-    samplers: Mapping[str, int]
-
-
-def load_model(path: Path, device: str) -> LoadedModel:
-    """Load a model on a device.
-
-    Raises
-    ------
-    EldynError
-        If the file is not a sound checkpoint, or the device does not exist.
-    """
-    from napari_eldyn.emulator import (
-        SAMPLERS,
-        Emulator,
-        available_devices,
-        default_evaluations,
-        describe_device,
-        resolve_device,
-    )
-
-    _leave_a_core_to_the_window()
-    chosen = resolve_device(device)
-    emulator = Emulator.load(path, device=chosen)
-    return LoadedModel(
-        emulator,
-        Path(path),
-        describe_device(chosen),
-        tuple(available_devices()),
-        {name: default_evaluations(name, emulator.schedule) for name in SAMPLERS},
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,19 +219,15 @@ class Session:
             self.statistics_settings = default_settings(trajectory, emulator.normalisation)
         self.cache = FrameCache()
         self.cache.put(0, self.rollout.start_density)
+        self.agreements = Agreements(self.pairing, aligned=not model.positions_comparable)
+        self.measures_agreement = model.positions_comparable
+        if self.measures_agreement:
+            self.agree(0)
 
     @property
     def n_generated(self) -> int:
         """Frames generated so far."""
         return len(self.rollout)
-
-    @property
-    def positions_comparable(self) -> bool:
-        """Whether generated atoms may be expected where the reference's are.
-
-        A pooled latent carries value statistics and S(q), not the positions of the atoms.
-        """
-        return self.model.emulator.config.family != "pooled"
 
     def is_like(self, other: Session) -> bool:
         """Whether both fit the same panels."""
@@ -296,9 +259,11 @@ class Session:
         """
         from napari_eldyn.emulator.live import live_rollout
 
-        _leave_a_core_to_the_window()
+        leave_a_core_to_the_window()
         try:
             for update in live_rollout(self.rollout, n_frames, self.statistics_settings, stop=stop):
+                if self.measures_agreement:
+                    self.agreements.measure(update.index + 1, update.density)
                 self.cache.put(update.index + 1, update.density)
                 put(
                     FrameUpdate(
@@ -312,25 +277,30 @@ class Session:
                 if stop() or pause():
                     break
         finally:
-            _free_device_memory()
+            free_device_memory()
 
     def decode(self, index: int) -> npt.NDArray[np.float32]:
         """Return the generated volume at an index of the comparison, and keep it in the cache."""
-        _leave_a_core_to_the_window()
+        leave_a_core_to_the_window()
         volume = self.rollout.start_density if index == 0 else self.rollout[index - 1]
+        if self.measures_agreement:
+            self.agreements.measure(index, volume)
         self.cache.put(index, volume)
         return volume
 
+    def agree(self, index: int) -> None:
+        """Compare a generated frame that is in the cache with the reference (worker thread)."""
+        volume = self.cache.get(index)
+        if volume is not None:
+            self.agreements.measure(index, volume)
 
-def _leave_a_core_to_the_window() -> None:
-    """Keep torch from taking every core: a starved window also slows the worker down."""
-    import torch
+    def next_to_decode(self, index: int) -> int | None:
+        """Return an index if its frame has been generated but is not in the cache."""
+        return index if index <= self.n_generated and index not in self.cache else None
 
-    torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 2) - 1)))
-
-
-def _free_device_memory() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    def next_to_agree(self, index: int) -> int | None:
+        """Return the generated frame nearest to an index that is not compared yet, or None."""
+        last = min(self.n_generated, self.pairing.n_reference - 1, index + _NEAR)
+        near = range(max(0, index - _NEAR), last + 1)
+        missing = (k for k in near if k in self.cache and k not in self.agreements)
+        return min(missing, key=lambda k: abs(k - index), default=None)

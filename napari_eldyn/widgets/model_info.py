@@ -9,25 +9,23 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout, QWidget
 
 from napari_eldyn.density.grid import PeriodicGrid
-from napari_eldyn.viewer.session import LoadedModel
+from napari_eldyn.viewer.models import LoadedModel
 
 __all__ = ["ModelCardDialog", "card_html", "describe_model", "format_duration"]
-
-_NOTES = {"pooled": "Statistics only: positions are not comparable."}
-"""What a user must know of a family before looking at its frames."""
 
 
 def describe_model(model: LoadedModel) -> str:
     """Describe a model in a few short lines: size, grid, cell, time step, and what it is for."""
     config, grid = model.emulator.config, model.emulator.grid
+    latent = "×".join(map(str, model.emulator.noise_shape))
     size = sum(parameter.numel() for parameter in model.emulator.networks.parameters())
     lines = [
-        f"{config.family} · {config.autoencoder.latent_dim} latent numbers · "
-        f"{size / 1e6:.2g} M weights",
+        f"{config.family} · {latent} latent numbers · {size / 1e6:.2g} M weights",
         f"{describe_grid(grid)} · Δτ = {config.timestep_fs:g} fs",
-        _NOTES.get(config.family, ""),
     ]
-    return "\n".join(line for line in lines if line)
+    if not model.positions_comparable:
+        lines.append("Statistics only: positions are not comparable.")
+    return "\n".join(lines)
 
 
 def describe_grid(grid: PeriodicGrid) -> str:

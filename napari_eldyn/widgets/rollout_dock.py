@@ -13,13 +13,11 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QFrame,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
     QScrollArea,
     QSizePolicy,
-    QSpinBox,
     QStyle,
     QVBoxLayout,
     QWidget,
@@ -28,26 +26,26 @@ from qtpy.QtWidgets import (
 from napari_eldyn.viewer.controller import controller_of
 from napari_eldyn.viewer.layers import layer_trajectory
 from napari_eldyn.viewer.live_run import RunProgress
-from napari_eldyn.viewer.samples import sample_models
-from napari_eldyn.viewer.session import LoadedModel, RolloutSettings, Session
+from napari_eldyn.viewer.models import LoadedModel
+from napari_eldyn.viewer.session import RolloutSettings, Session
 from napari_eldyn.widgets.messages import MessageArea
 from napari_eldyn.widgets.model_info import ModelCardDialog, describe_model, format_duration
+from napari_eldyn.widgets.model_list import ModelList
+from napari_eldyn.widgets.panel_switches import PanelSwitches
+from napari_eldyn.widgets.parts import note, row, set_note, spin
 
 if TYPE_CHECKING:
     import napari
 
 __all__ = ["RolloutDock"]
 
-_SAMPLERS = {"ddim": 20, "ddpm": 1000}
-"""Samplers and their usual evaluations until a model is loaded, which brings its own."""
-
-_BROWSE = "browse"  # data of the list entry that opens a file dialog
-
-_SAMPLER_HELP = (
-    "ddim: deterministic between its noises, good with few evaluations\n"
-    "ddpm: the paper's ancestral sampler, made for as many evaluations as the noise schedule has "
-    "steps"
-)
+_SAMPLER_HELP = {
+    "ddpm": "the paper's ancestral sampler, made for as many evaluations as the noise schedule "
+    "has steps",
+    "ddim": "deterministic from its first noise on, good with few evaluations",
+    "heun": "second order in two evaluations a step (Karras et al. 2022), for few evaluations",
+    "dpmpp_2m": "second order in one evaluation a step (DPM-Solver++), for few evaluations",
+}
 
 
 class RolloutDock(QWidget):
@@ -74,16 +72,7 @@ class RolloutDock(QWidget):
     # -- widgets ------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.model = QComboBox()
-        self.model.setToolTip("Trained model (.safetensors)")
-        self.model.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.model.setMinimumContentsLength(12)
-        self.model.addItem("choose …", None)
-        for path in sample_models():
-            self.model.addItem(path.stem, path)
-        self.model.addItem("browse …", _BROWSE)
+        self.model = ModelList()
         self.reference = QComboBox()
         self.reference.setToolTip(
             "Density trajectory to start from and to compare with; open one by dropping it into "
@@ -94,7 +83,7 @@ class RolloutDock(QWidget):
         self.device = QComboBox()
         self.device.setToolTip("Where the model runs; auto takes a GPU if there is one")
         self.device.addItems(["auto", "cpu"])
-        self.device_used = _note()
+        self.device_used = note()
         self.device_used.setToolTip("Device in use")
         self.model_info = QLabel("No model loaded")
         self.model_info.setWordWrap(True)
@@ -103,19 +92,19 @@ class RolloutDock(QWidget):
         self.card.setToolTip("Data, recipe, scores and versions that the model was trained with")
         self.card.setEnabled(False)
 
-        self.start_frame = _spin(0, 0, "Frame of the reference to start from")
-        self.start_time = _note()
+        self.start_frame = spin(0, 0, "Frame of the reference to start from")
+        self.start_time = note()
         self.start_time.setToolTip("Time of the start frame in fs")
         self.sampler = QComboBox()
-        self.sampler.addItems(list(_SAMPLERS))
-        self.sampler.setToolTip(_SAMPLER_HELP)
-        self.evaluations = _spin(
-            1, 10_000, "Evaluations of the denoiser per generated frame: more is slower and better"
+        self.sampler.setPlaceholderText("the model's own")
+        self.evaluations = spin(
+            0, 10_000, "Evaluations of the denoiser per generated frame: more is slower and better"
         )
-        self.n_frames = _spin(1, 1_000_000, "Frames that Run generates")
-        self.run_time = _note()
+        self.evaluations.setSpecialValueText("the model's own")
+        self.n_frames = spin(1, 1_000_000, "Frames that Run generates")
+        self.run_time = note()
         self.run_time.setToolTip("Simulated time of that many frames")
-        self.seed = _spin(0, 2**31 - 1, "Seed of the noise: the same seed gives the same frames")
+        self.seed = spin(0, 2**31 - 1, "Seed of the noise: the same seed gives the same frames")
 
         self.buttons: dict[str, QPushButton] = {}
         for name, tip in (
@@ -134,6 +123,7 @@ class RolloutDock(QWidget):
             "Show the newest frame while it runs. Moving the time slider switches this off; tick "
             "it to come back."
         )
+        self.panels = PanelSwitches(self.controller.panels)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(8)
@@ -149,15 +139,16 @@ class RolloutDock(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(4)
         form.addRow("Model", self.model)
-        form.addRow("Device", _row(self.device, self.device_used))
+        form.addRow("Device", row(self.device, self.device_used))
         form.addRow(self.model_info)
         form.addRow("", self.card)
         form.addRow("Reference", self.reference)
-        form.addRow("Start frame", _row(self.start_frame, self.start_time))
+        form.addRow("Start frame", row(self.start_frame, self.start_time))
         form.addRow("Sampler", self.sampler)
         form.addRow("Evaluations", self.evaluations)
-        form.addRow("Frames", _row(self.n_frames, self.run_time))
+        form.addRow("Frames", row(self.n_frames, self.run_time))
         form.addRow("Seed", self.seed)
+        form.addRow("Panels", self.panels)
         grid = QGridLayout()
         grid.setSpacing(4)
         for place, button in enumerate(self.buttons.values()):
@@ -168,7 +159,7 @@ class RolloutDock(QWidget):
         column.setSpacing(6)
         column.addLayout(form)
         column.addLayout(grid)
-        column.addWidget(_row(self.bar, self.follow))
+        column.addWidget(row(self.bar, self.follow))
         column.addWidget(self.progress)
         column.addStretch(1)
         scroll = QScrollArea()
@@ -206,8 +197,8 @@ class RolloutDock(QWidget):
         control.follow_changed.connect(self.follow.setChecked)
         control.message.connect(self.messages.inform)
         control.failed.connect(self.messages.complain)
-        self.model.activated.connect(self._choose_model)
-        self.device.activated.connect(self._choose_model)
+        self.model.chosen.connect(self._choose_model)
+        self.device.activated.connect(self._choose_device)
         self.reference.activated.connect(self._choose_reference)
         self.start_frame.valueChanged.connect(lambda v: control.configure(start_frame=v))
         self.sampler.activated.connect(self._choose_sampler)
@@ -233,31 +224,13 @@ class RolloutDock(QWidget):
         self.messages.clear()
         action()
 
-    def _choose_model(self) -> None:
-        path = self.model.currentData()
-        if path == _BROWSE:
-            self._browse_model()
-        elif path is not None:
-            self._act(lambda: self.controller.set_model(path, self.device.currentText()))
+    def _choose_model(self, path: Path) -> None:
+        self._act(lambda: self.controller.set_model(path, self.device.currentText()))
 
-    def _browse_model(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(
-            self, "Open a model", filter="Models (*.safetensors);;All files (*)"
-        )
-        if name:
-            self.add_model(Path(name))
-            self._choose_model()
-        else:
-            model = self.controller.model
-            self.model.setCurrentIndex(0 if model is None else self.model.findData(model.path))
-
-    def add_model(self, path: Path) -> None:
-        """List a model file and select it, without loading it."""
-        index = self.model.findData(path)
-        if index < 0:
-            index = self.model.count() - 1  # before "browse"
-            self.model.insertItem(index, path.stem, path)
-        self.model.setCurrentIndex(index)
+    def _choose_device(self) -> None:
+        path = self.model.path()
+        if path is not None:
+            self._choose_model(path)
 
     def _open_card(self) -> None:
         if self.controller.model is not None:
@@ -268,8 +241,8 @@ class RolloutDock(QWidget):
 
     def _choose_sampler(self) -> None:
         sampler, model = self.sampler.currentText(), self.controller.model
-        usual = _SAMPLERS if model is None else model.samplers
-        self.controller.configure(sampler=sampler, evaluations=usual[sampler])
+        if model is not None:
+            self.controller.configure(sampler=sampler, evaluations=model.samplers[sampler])
 
     def _save(self) -> None:
         name, _ = QFileDialog.getSaveFileName(
@@ -304,7 +277,7 @@ class RolloutDock(QWidget):
 
     def _show_settings(self, settings: RolloutSettings) -> None:
         self.start_frame.setValue(settings.start_frame)
-        self.sampler.setCurrentText(settings.sampler)
+        self.sampler.setCurrentIndex(self.sampler.findText(settings.sampler))
         self.evaluations.setValue(settings.evaluations)
         self.n_frames.setValue(settings.n_frames)
         self.seed.setValue(settings.seed)
@@ -315,13 +288,13 @@ class RolloutDock(QWidget):
         """Show what the counts of frames mean in fs."""
         trajectory = layer_trajectory(self.controller.reference_layer)
         model, settings = self.controller.model, self.controller.settings
-        _set_note(
+        set_note(
             self.start_time,
             ""
             if trajectory is None or settings.start_frame >= len(trajectory)
             else f"t = {trajectory.times[settings.start_frame]:g} fs",
         )
-        _set_note(
+        set_note(
             self.run_time,
             "" if model is None else f"= {settings.n_frames * model.emulator.timestep:g} fs",
         )
@@ -329,16 +302,27 @@ class RolloutDock(QWidget):
     def _show_model(self, model: LoadedModel | None) -> None:
         if model is None:
             return
-        self.add_model(model.path)
-        _set_note(self.device_used, f"on {model.device}")
-        for choices, names in ((self.device, model.devices), (self.sampler, model.samplers)):
-            for name in names:
-                if choices.findText(name) < 0:
-                    choices.addItem(name)
-        self.evaluations.setMaximum(model.emulator.config.schedule.steps)
+        self.model.add_model(model.path)
+        set_note(self.device_used, f"on {model.device}")
+        for name in model.devices:
+            if self.device.findText(name) < 0:
+                self.device.addItem(name)
+        self.evaluations.setMaximum(model.most_evaluations)
+        self._show_samplers(model)
+        self.panels.show_model(model)
         self.model_info.setText(describe_model(model))
         self.card.setEnabled(True)
         self._show_times()
+
+    def _show_samplers(self, model: LoadedModel) -> None:
+        self.sampler.clear()
+        for place, (name, usual) in enumerate(model.samplers.items()):
+            self.sampler.addItem(name)
+            tip = f"{_SAMPLER_HELP.get(name, name)}; usually {usual} evaluations"
+            self.sampler.setItemData(place, tip, Qt.ItemDataRole.ToolTipRole)
+        helps = [f"{name}: {_SAMPLER_HELP.get(name, '')}" for name in model.samplers]
+        self.sampler.setToolTip("\n".join(helps))
+        self.sampler.setCurrentIndex(self.sampler.findText(self.controller.settings.sampler))
 
     def _show_session(self, session: Session | None) -> None:
         self._set_bar(0, 1)
@@ -406,34 +390,3 @@ class RolloutDock(QWidget):
             ]
             return f"Choose {' and '.join(missing)}." if missing else ""
         return ""
-
-
-def _spin(low: int, high: int, tip: str) -> QSpinBox:
-    spin = QSpinBox()
-    spin.setRange(low, high)
-    spin.setToolTip(tip)
-    spin.setKeyboardTracking(False)
-    return spin
-
-
-def _note() -> QLabel:
-    """Return a remark at the end of a row, absent while it is empty."""
-    label = QLabel()
-    label.hide()
-    return label
-
-
-def _set_note(label: QLabel, text: str) -> None:
-    label.setText(text)
-    label.setVisible(bool(text))
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    holder = QWidget()
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(0, 0, 0, 0)
-    row.setSpacing(6)
-    for place, widget in enumerate(widgets):
-        row.addWidget(widget, 1 if place == 0 else 0)
-    holder.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    return holder

@@ -10,6 +10,8 @@ from live_session import Live
 from qtpy.QtWidgets import QFileDialog
 
 from napari_eldyn.density import DensityTrajectory
+from napari_eldyn.emulator.emulator import Emulator
+from napari_eldyn.viewer.samples import sample_models
 from napari_eldyn.widgets.live_statistics import LiveStatistics
 from napari_eldyn.widgets.model_info import ModelCardDialog
 from napari_eldyn.widgets.rollout_dock import RolloutDock
@@ -30,9 +32,13 @@ def enabled(dock: RolloutDock) -> set[str]:
 def load(dock: RolloutDock, live: Live, model_path: Path) -> None:
     dock.evaluations.setValue(5)
     dock.n_frames.setValue(6)
-    dock.add_model(model_path)
-    dock.model.activated.emit(dock.model.currentIndex())
+    choose(dock, model_path)
     live.wait_state("ready")
+
+
+def choose(dock: RolloutDock, path: Path) -> None:
+    dock.model.add_model(path)
+    dock.model.activated.emit(dock.model.currentIndex())
 
 
 def click(dock: RolloutDock, name: str) -> None:
@@ -133,11 +139,70 @@ def test_other_settings_ask_for_a_reset(dock: RolloutDock, bare: Live, model_pat
     assert enabled(dock) == {"Step", "Run"}
 
 
-def test_the_sampler_brings_its_usual_evaluations(dock: RolloutDock, bare: Live) -> None:
+def samplers(dock: RolloutDock) -> list[str]:
+    return [dock.sampler.itemText(place) for place in range(dock.sampler.count())]
+
+
+def test_samplers_and_usual_evaluations_come_with_the_model(
+    dock: RolloutDock, bare: Live, model_path: Path, spatial_model_path: Path
+) -> None:
+    assert samplers(dock) == []
+    assert dock.evaluations.text() == "the model's own"
+    choose(dock, model_path)
+    bare.wait_state("ready")
+    assert samplers(dock) == list(Emulator.load(model_path).samplers)
+    assert (dock.sampler.currentText(), dock.evaluations.value()) == ("ddim", 20)
     dock.sampler.setCurrentText("ddpm")
     dock.sampler.activated.emit(dock.sampler.currentIndex())
     assert bare.control.sampler == "ddpm"
     assert dock.evaluations.value() == bare.control.evaluations == 1000
+    choose(dock, spatial_model_path)
+    spatial = Emulator.load(spatial_model_path)
+    bare.wait(lambda: samplers(dock) == list(spatial.samplers))
+    bare.wait_state("ready")
+    assert samplers(dock) == ["heun", "dpmpp_2m"]
+    assert dock.sampler.currentText() == spatial.default_sampler
+    assert dock.evaluations.value() == bare.control.evaluations == 8
+    assert f"{spatial.default_sampler} with 8 evaluations" in dock.messages.text()
+    click(dock, "Step")
+    bare.wait_state("ready")
+    assert bare.n_frames == 1
+    assert bare.control.session is not None
+    assert bare.control.session.rollout.origin.sampler == spatial.default_sampler
+    choose(dock, model_path)
+    bare.wait(lambda: dock.sampler.currentText() == "ddim")
+    assert dock.evaluations.value() == 20
+
+
+def test_sample_models_have_names_and_the_flagship_comes_first(dock: RolloutDock) -> None:
+    texts = [dock.model.itemText(place) for place in range(dock.model.count())]
+    assert texts[0] == "choose …"
+    assert texts[-1] == "browse …"
+    assert "Paper (pooled)" in texts
+    names = [path.stem for path in sample_models()]
+    assert names == sorted(names, key=["spatial_li32", "pooled_li32"].index)
+
+
+def test_the_panels_are_switched_in_the_dock(
+    dock: RolloutDock, bare: Live, model_path: Path, spatial_model_path: Path
+) -> None:
+    load(dock, bare, model_path)
+    switches = dock.panels
+    assert not switches.reconstruction.isChecked()
+    assert not switches.aligned.isHidden()
+    switches.reconstruction.click()
+    assert len(bare.viewer.layers) == 3
+    switches.aligned.click()
+    assert bare.control.panels.aligned
+    switches.aligned.click()
+    assert not bare.control.panels.aligned
+    # Deleting the layer is switching it off.
+    bare.viewer.layers.remove(bare.viewer.layers["liquid (reconstruction)"])
+    assert not switches.reconstruction.isChecked()
+    assert bare.control.state == "ready"
+    choose(dock, spatial_model_path)
+    bare.wait(switches.aligned.isHidden)
+    bare.wait_state("ready")
 
 
 def test_settings_made_by_script_appear(dock: RolloutDock, bare: Live) -> None:
@@ -163,7 +228,7 @@ def test_errors_appear_in_the_dock(dock: RolloutDock, bare: Live, tmp_path: Path
     for name, content in (("pickle", b"\x80\x04\x95"), ("empty", b""), ("cut", b"\xff" * 20)):
         path = tmp_path / f"{name}.safetensors"
         path.write_bytes(content)
-        dock.add_model(path)
+        dock.model.add_model(path)
         dock.model.activated.emit(dock.model.currentIndex())
         bare.wait(lambda wanted=path.name: wanted in dock.messages.text())
         bare.wait_state("idle")
@@ -175,7 +240,7 @@ def test_a_missing_device_is_said_in_the_dock(
 ) -> None:
     dock.device.addItem("cuda:7")
     dock.device.setCurrentText("cuda:7")
-    dock.add_model(model_path)
+    dock.model.add_model(model_path)
     dock.model.activated.emit(dock.model.currentIndex())
     bare.wait(lambda: "'cuda:7' is not available" in dock.messages.text())
     assert dock.device_used.text() == ""
