@@ -29,6 +29,7 @@ _ELECTRONS = 0.5
 # Largest deviation of relaxation times, and in another cell of the step size.
 _TIMES = 0.2
 _CHANCE = 0.05
+_HALVES = "noise: half of the reference against the other"
 
 
 def reconstruction(rollout: Metrics, metrics: Metrics) -> Iterator[Criterion]:
@@ -44,7 +45,7 @@ def reconstruction(rollout: Metrics, metrics: Metrics) -> Iterator[Criterion]:
         of = f", {variant}" if variant else ""
         yield below(1, f"NMAE of ρ{of}", scores["nmae"], _NMAE, "%")
         over = scores["sjsd"] / noise if noise else None
-        yield at_most(1, f"sJSD over half-against-half noise{of}", over, _NOISE)
+        yield at_most(1, f"sJSD over noise{of}", over, _NOISE, note=_HALVES)
     compression = alone["compression"]
     yield Criterion(
         1,
@@ -91,7 +92,7 @@ def _crps(
     worst = max(range(len(ratios)), key=ratios.__getitem__)
     gain, error = base["gain_of_model"][worst], base["gain_error"]
     unsure = "" if error is None else f" ± {error[worst]:.2g}"
-    note = f"at {lead[worst]:g} fs, where it is lower by {gain:.3g}{unsure}"
+    note = f"at {lead[worst]:g} fs, {'lower' if gain >= 0 else 'higher'} by {abs(gain):.3g}{unsure}"
     if not asked:
         return Criterion(2, name, ratios[worst], note=note)
     return below(2, name, ratios[worst], 1.0, note=note)
@@ -217,7 +218,7 @@ def transfer(name: str, metrics: Metrics, *, named: bool) -> Iterator[Criterion]
     one, of = metrics["transfers"][name], f" ({name})" if named else ""
     noise = metrics["levels"]["noise"]["sjsd"]
     over = one["distribution"]["sjsd"] / noise if noise else None
-    yield at_most(5, f"sJSD over half-against-half noise{of}", over, _NOISE)
+    yield at_most(5, f"sJSD over noise{of}", over, _NOISE, note=_HALVES)
     yield from dynamics(one, metrics["scattering"]["transfers"][name], 5, of)
     real = one["electrons"]["reference"]["mean"]
     off = 100 * abs(one["electrons"]["generated"]["mean"] / real - 1)
@@ -230,7 +231,7 @@ def transfer(name: str, metrics: Metrics, *, named: bool) -> Iterator[Criterion]
 
 def memorisation(name: str, found: Metrics | None) -> Iterator[Criterion]:
     """Target 6: generated frames are no nearer to training frames than held-back ones."""
-    what = "distance to training frames over that of held-back frames"
+    what = "distance to training over held-back frames"
     if found is None or not found["available"]:
         yield missing(6, what, "no --training" if found is None else found["reason"])
         return

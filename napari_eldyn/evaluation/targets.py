@@ -58,16 +58,15 @@ def targets_of(metrics: Metrics) -> dict[str, Any]:
             if model is not None and one["provenance"].get("model_sha256") == model
         ]
         placed.update(mine)
+        larger = [row for other in mine for row in transfer(other, metrics, named=len(mine) > 1)]
         by_name[name] = [
             *reconstruction(rollout, metrics),
             *forecast(rollout),
             *long_rollout(rollout, [one["start"] for one in _same_model(rollouts, model)]),
             *dynamics(rollout, metrics["scattering"]["rollouts"][name]),
-            *(row for other in mine for row in transfer(other, metrics, named=len(mine) > 1)),
+            *(larger or [missing(5, "same statistics", "no --transfer of this model")]),
             *memorisation(name, metrics["memorisation"]),
         ]
-        if not mine:
-            by_name[name].append(missing(5, "same statistics", "no --transfer of this model"))
     for name in metrics["transfers"]:
         if name not in placed:
             by_name[name] = list(transfer(name, metrics, named=False))

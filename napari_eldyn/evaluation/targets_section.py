@@ -37,7 +37,7 @@ def targets_section(metrics: Mapping[str, Any]) -> Section:
                     f"{row['target']}  {row['name']}",
                     _with_unit(row),
                     "–" if row["bound"] is None else _bound(row),
-                    "for information" if row["bound"] is None else verdict(row["met"]),
+                    "–" if row["bound"] is None else verdict(row["met"]),
                     row["note"],
                 ]
                 for row in sorted(

@@ -82,6 +82,10 @@ def stability_section(metrics: Metrics) -> Section:
             "larger than two of its standard errors and than what separates the two halves of "
             "the reference. A frame is frozen if it moves less than a tenth of the reference's "
             "median step.",
+            "Every frame counts for values, S(q), electrons, steps and F(q,t). Evenly spread ones "
+            "stand for the rest where it is costly: distances to training frames, the rate "
+            "∂ρ̃/∂τ, encode → decode and errors at equal times; their numbers are in the tables "
+            "and in metrics.json.",
             *health,
         ],
         [
