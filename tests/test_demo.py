@@ -18,6 +18,7 @@ import pytest
 from qtpy.QtWidgets import QApplication
 
 from napari_eldyn.demo import open_session, wait_until
+from napari_eldyn.viewer.samples import sample_models
 
 SCREENLESS = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
 
@@ -89,6 +90,12 @@ def test_session_opens_ready_to_run(make_napari_viewer: Callable[..., napari.Vie
     for _ in range(5):
         QApplication.processEvents()
     assert control.settings.n_frames == 50
+    # The flagship, with its own sampler; the others are one choice away.
+    model = control.model
+    assert model is not None
+    assert model.path == sample_models()[0]
+    assert control.settings.sampler == model.default_sampler
+    assert control.settings.evaluations == model.samplers[model.default_sampler]
     # Generated and reference, side by side, in 3D.
     assert viewer.canvas.grid.enabled
     assert viewer.dims.ndisplay == 3
