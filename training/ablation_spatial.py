@@ -24,8 +24,8 @@ from eldyn_training.recipe import load_recipe
 from napari_eldyn.density import DensityTrajectory
 from napari_eldyn.density.files import write_whole
 from napari_eldyn.emulator import Emulator, Rollout
-from napari_eldyn.emulator.assessment import reconstruction
 from napari_eldyn.emulator.ensemble_forecast import ensemble_forecast
+from napari_eldyn.emulator.reconstruction import reconstruction
 from napari_eldyn.observables.levels import Level
 from napari_eldyn.observables.statistics import default_settings
 from napari_eldyn.observables.trajectory_statistics import trajectory_statistics
@@ -87,12 +87,12 @@ def _autoencoders(
             model = Emulator.load(path)
             settings = default_settings(held_back, model.normalisation)
             found = reconstruction(model, held_back, settings)
-            numbers = 2 * model.grid.n_points / model.latent_size
+            plain = found.scores["plain"]
             return {
-                "compression": numbers,
-                "nmae": found.nmae,
-                "mse": found.mse,
-                "sjsd": float(found.level.sjsd),
+                "compression": found.compression,
+                "nmae": plain.nmae,
+                "mse": plain.mse,
+                "sjsd": float(plain.level.sjsd),
             }
 
         row = _scored(out / f"autoencoder {name}.json", score)
