@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +31,16 @@ from napari_eldyn.observables.levels import Level
 from napari_eldyn.observables.statistics import default_settings
 from napari_eldyn.observables.trajectory_statistics import trajectory_statistics
 
-AUTOENCODER_STEPS, DENOISER_STEPS, COPIES = 800, 700, 8
-MEMBERS, STARTS, ROLLOUT_FRAMES = 8, 6, 500
+AUTOENCODER_STEPS, DENOISER_STEPS, COPIES = 500, 500, 8
+MEMBERS, STARTS, ROLLOUT_FRAMES = 8, 5, 400
 LEADS = (8.0, 24.0, 48.0, 96.0)  # fs; multiples of both strides
 
 Scores = dict[str, float]
-AUTOENCODERS = {f"{channels} channels": {"latent_channels": channels} for channels in (1, 2, 4)}
-DENOISERS: dict[str, dict[str, dict[str, object]]] = {
+Changes = dict[str, dict[str, object]]
+AUTOENCODERS: Changes = {
+    f"{channels} channels": {"latent_channels": channels} for channels in (1, 2, 4)
+}
+DENOISERS: dict[str, Changes] = {
     "base: 2 context frames, noise 0.1, 4 fs": {},
     "1 context frame": {"model.denoiser": {"context_frames": 1}},
     "3 context frames": {"model.denoiser": {"context_frames": 3}},
@@ -76,26 +80,13 @@ def _autoencoders(
     out: Path, data: Sequence[DensityTrajectory], held_back: DensityTrajectory
 ) -> Iterator[str]:
     for name, changes in AUTOENCODERS.items():
-        changed = {
+        changed: Changes = {
             "model.autoencoder": changes,
             "training": {"steps": AUTOENCODER_STEPS},
             "refinement": {"steps": 1, "copies": 1},
         }
         path = _train(out / f"autoencoder {name}", changed, data, None)
-
-        def score(path: Path = path) -> Scores:
-            model = Emulator.load(path)
-            settings = default_settings(held_back, model.normalisation)
-            found = reconstruction(model, held_back, settings)
-            plain = found.scores["plain"]
-            return {
-                "compression": found.compression,
-                "nmae": plain.nmae,
-                "mse": plain.mse,
-                "sjsd": float(plain.level.sjsd),
-            }
-
-        row = _scored(out / f"autoencoder {name}.json", score)
+        row = _scored(out / f"autoencoder {name}.json", partial(_reconstruction, path, held_back))
         yield (
             f"| {name} | {row['compression']:.0f} | {row['nmae']:.2f} | {row['mse']:.4f} "
             f"| {row['sjsd']:.5f} |"
@@ -111,30 +102,22 @@ def _denoisers(
     chosen = autoencoder or out / "autoencoder 2 channels" / "model.safetensors"
     for name, changes in DENOISERS.items():
         directory = out / name.split(":")[0]
-        steps = {"refinement": {"steps": DENOISER_STEPS, "copies": COPIES}}
-        path = _train(directory, {**steps, **changes}, data, chosen)
-        row = _scored(
-            directory.with_suffix(".json"),
-            lambda path=path: _dynamics(Emulator.load(path), held_back),
-        )
-        yield _row(name, row)
+        steps: Changes = {"refinement": {"steps": DENOISER_STEPS, "copies": COPIES}}
+        path = _train(directory, steps | changes, data, chosen)
+        score = partial(_dynamics, path, held_back)
+        yield _row(name, _scored(directory.with_suffix(".json"), score))
 
 
 def _samplers(out: Path, path: Path, held_back: DensityTrajectory) -> Iterator[str]:
     for sampler, evaluations in SAMPLERS:
         name = f"{sampler}, {evaluations} evaluations"
-        row = _scored(
-            out / f"{name}.json",
-            lambda sampler=sampler, evaluations=evaluations: _dynamics(
-                Emulator.load(path), held_back, sampler, evaluations
-            ),
-        )
-        yield _row(name, row)
+        score = partial(_dynamics, path, held_back, sampler, evaluations)
+        yield _row(name, _scored(out / f"{name}.json", score))
 
 
 def _train(
     directory: Path,
-    changes: dict[str, dict[str, object]],
+    changes: Changes,
     data: Sequence[DensityTrajectory],
     autoencoder: Path | None,
 ) -> Path:
@@ -161,12 +144,25 @@ def _scored(path: Path, score: Callable[[], Scores]) -> Scores:
     return found
 
 
+def _reconstruction(path: Path, held_back: DensityTrajectory) -> Scores:
+    model = Emulator.load(path)
+    found = reconstruction(model, held_back, default_settings(held_back, model.normalisation))
+    plain = found.scores["plain"]
+    return {
+        "compression": found.compression,
+        "nmae": plain.nmae,
+        "mse": plain.mse,
+        "sjsd": float(plain.level.sjsd),
+    }
+
+
 def _dynamics(
-    model: Emulator,
+    path: Path,
     held_back: DensityTrajectory,
     sampler: str | None = None,
     evaluations: int | None = None,
 ) -> Scores:
+    model = Emulator.load(path)
     forecast = ensemble_forecast(
         model,
         held_back,
