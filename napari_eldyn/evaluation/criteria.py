@@ -187,9 +187,19 @@ def dynamics(
         ]
         worst, q = max(ratios, default=(None, None))
         note = "" if q is None else f"at q = {q:.3g}/Å, of {len(ratios)} shells"
-        yield at_most(
-            target, f"S(q) error over noise, {kind}, largest{of}", worst, _NOISE, "", note
-        )
+        what = f"S(q) error over noise, {kind}, largest{of}"
+        yield at_most(target, what, worst, _NOISE, "", note)
+        if target == 4:
+            yield _own_noise(factor, kind)
+
+
+def _own_noise(factor: Metrics, kind: str) -> Criterion:
+    """Give the same for the halves of the reference, which show how hard the bound is."""
+    pairs = zip(factor[kind]["half_against_half"], factor[kind]["noise_floor"], strict=True)
+    own = [half / floor for half, floor in pairs if half is not None and floor]
+    note = f"{sum(ratio > _NOISE for ratio in own)} of {len(own)} shells above {_NOISE:g}"
+    what = f"the same between the halves of the reference, {kind}"
+    return Criterion(4, what, max(own, default=None), note=note)
 
 
 def _relaxation(scattering: Metrics, target: int, of: str) -> Criterion:

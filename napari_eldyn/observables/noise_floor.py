@@ -21,10 +21,10 @@ def noise_floor(halves: ArrayLike, counts: ArrayLike, error: ArrayLike | None = 
     """Expect how far two halves of a reference differ in S(q).
 
     The difference found between two halves is a single draw: by chance it is near zero in some
-    shells. Its expected size follows from the standard error of the whole, of which the halves'
-    difference has twice; without one, from the differences found. Both are averaged (root mean
-    square) with the two neighbouring shells, weighted for the waves in a shell, of which the
-    variance is inverse to the number.
+    shells. Its expected size also follows from the standard error of the whole, of which the
+    halves' difference has twice; but an error from few blocks misses what fluctuates slowly. So
+    both are averaged (root mean square), with each other and with the two neighbouring shells,
+    weighted for the waves in a shell, of which the variance is inverse to the number.
 
     Parameters
     ----------
@@ -41,8 +41,10 @@ def noise_floor(halves: ArrayLike, counts: ArrayLike, error: ArrayLike | None = 
         Expected |ΔS|/S between the halves; NaN where S vanishes.
     """
     waves = np.asarray(counts, dtype=np.float64)
-    deviation = np.asarray(halves if error is None else 2.0 * np.asarray(error), dtype=np.float64)
-    per_wave = np.where(np.isfinite(deviation), deviation**2 * waves, np.nan)
+    variance = np.asarray(halves, dtype=np.float64) ** 2
+    if error is not None:
+        variance = 0.5 * (variance + 4.0 * np.asarray(error, dtype=np.float64) ** 2)
+    per_wave = np.where(np.isfinite(variance), variance * waves, np.nan)
     padded = np.pad(per_wave, 1, constant_values=np.nan)
     around = np.stack([padded[:-2], padded[1:-1], padded[2:]])
     there = np.isfinite(around)
@@ -63,8 +65,8 @@ def add_noise_floor(metrics: dict[str, Any], levels: ReferenceLevels) -> None:
     section = metrics["structure_factor"]
     known = section["amplitude"]["reference_standard_error"] is not None
     section["noise_floor"] = (
-        "expected |ΔS|/S between two halves of the reference, from "
-        + ("its block bootstrap" if known else "the difference found between them")
+        "expected |ΔS|/S between two halves of the reference, from the difference found between "
+        + ("them and from block bootstrap" if known else "them")
         + ", averaged with neighbouring shells; noise_ratio: |ΔS|/S of the generated frames over it"
     )
     for name in ("amplitude", "intensity"):
