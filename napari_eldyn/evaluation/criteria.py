@@ -88,8 +88,11 @@ def forecast(rollout: Metrics) -> Iterator[Criterion]:
 def _crps(
     name: str, model: Metrics, base: Metrics, lead: Sequence[float], *, asked: bool
 ) -> Criterion:
-    ratios = [ours / theirs for ours, theirs in zip(model["crps"], base["crps"], strict=True)]
-    worst = max(range(len(ratios)), key=ratios.__getitem__)
+    pairs = zip(model["crps"], base["crps"], strict=True)
+    ratios = {i: ours / theirs for i, (ours, theirs) in enumerate(pairs) if theirs}
+    if not ratios:
+        return missing(2, name, "the reference does not move")
+    worst = max(ratios, key=ratios.__getitem__)
     gain, error = base["gain_of_model"][worst], base["gain_error"]
     unsure = "" if error is None else f" ± {error[worst]:.2g}"
     note = f"at {lead[worst]:g} fs, {'lower' if gain >= 0 else 'higher'} by {abs(gain):.3g}{unsure}"

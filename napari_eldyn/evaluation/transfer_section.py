@@ -36,7 +36,7 @@ def transfer_section(metrics: Metrics) -> Section | None:
                 name,
                 value(one["distribution"]["sjsd"]),
                 value(one["distribution"]["sjsd"] / noise["sjsd"] if noise["sjsd"] else None, 2),
-                value(max(r for r in factor["noise_ratio"] if r is not None), 2),
+                value(max((r for r in factor["noise_ratio"] if r is not None), default=None), 2),
                 f"{value(100 * (generated / reference - 1), 2)} %",
                 value(one["step_size"]["ratio"]),
                 value(one["stability"]["trends"]["sjsd"]["first"]),
