@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from napari import Viewer
 
-__all__ = ["is_shown", "main_window", "resized_canvas", "unwrap"]
+__all__ = ["is_shown", "main_window", "redraw_boxes", "resized_canvas", "unwrap"]
 
 
 @contextmanager
@@ -78,6 +78,21 @@ def _canvas(viewer: Viewer) -> Any:
     """Give napari's canvas, or None where its size cannot be set."""
     canvas = getattr(getattr(viewer.window, "_qt_viewer", None), "canvas", None)
     return canvas if hasattr(canvas, "size") else None
+
+
+def redraw_boxes(viewer: Viewer, layers: Iterable[Any]) -> None:
+    """Draw the bounding boxes of layers that have been moved to another panel of the grid.
+
+    napari leaves a box that was drawn once where it was, out of sight (0.9.2). Nothing public
+    brings it back, so a napari that keeps its boxes elsewhere is left alone.
+    """
+    visuals = getattr(_canvas(viewer), "_layer_overlay_to_visual", {})
+    for layer in layers:
+        box = visuals.get(layer, {}).get(layer.bounding_box)
+        if box is not None:
+            parent = box.node.parent
+            box.node.parent = None
+            box.node.parent = parent
 
 
 def is_shown(viewer: Viewer) -> bool:

@@ -40,8 +40,7 @@ def arrange(viewer: Viewer, n_more: int = 0) -> bool:
     viewer : napari.Viewer
         Its grid is on.
     n_more : int
-        Layers that are about to be added. napari loses the bounding box of a layer that is drawn
-        before its panel is moved.
+        Layers about to be added. The grid is then right from their first picture on.
     """
     height, width = viewer.canvas.size
     n_panels = sum(layer.visible for layer in viewer.layers) + n_more

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_eldyn.viewer._compat import redraw_boxes
 from napari_eldyn.viewer.arrangement import arrange, has_rows
 from napari_eldyn.viewer.frames import LazyVolumes
 from napari_eldyn.viewer.layers import (
@@ -97,6 +98,7 @@ class Comparison:
         self.generated = self._add_panel(viewer, "generated", f"{title} (generated)")
         self._borrow_reference()
         arrange(viewer)
+        self._dress_moved(viewer)
         viewer.layers.selection = [self.generated]
         viewer.layers.events.removed.connect(self._layer_removed)
         viewer.dims.events.current_step.connect(self._index_changed)
@@ -180,7 +182,7 @@ class Comparison:
             arrange(viewer, n_more=1)
             self.reconstruction = self._add_panel(viewer, "reconstruction", name)
             viewer.layers.selection = selected
-            self._fit_colour_bars(viewer)
+            self._dress_moved(viewer)
             presentation_of(viewer).fit_again()
 
     def hide_reconstruction(self) -> None:
@@ -269,15 +271,12 @@ class Comparison:
         viewer = self._viewer()
         if viewer is None or not arrange(viewer):
             return
-        self._fit_colour_bars(viewer)
-        if self.reconstruction is not None and self.reconstruction.visible:
-            # napari does not move its bounding box along
-            self.reconstruction.visible = False
-            self.reconstruction.visible = True
+        self._dress_moved(viewer)
         presentation_of(viewer).fit_again()
 
-    def _fit_colour_bars(self, viewer: Viewer) -> None:
-        """Let the pictures be seen behind the colour bars where these lie on them."""
+    def _dress_moved(self, viewer: Viewer) -> None:
+        """Draw boxes anew, and let pictures be seen behind colour bars that lie on them."""
+        redraw_boxes(viewer, self.layers.values())
         for layer in self.layers.values():
             layer.colorbar.box = not has_rows(viewer)
 

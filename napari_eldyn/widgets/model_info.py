@@ -17,15 +17,22 @@ __all__ = ["ModelCardDialog", "card_html", "describe_model", "format_duration"]
 def describe_model(model: LoadedModel) -> str:
     """Describe a model in a few short lines: size, grid, cell, time step, and what it is for."""
     config, grid = model.emulator.config, model.emulator.grid
-    latent = "×".join(map(str, model.emulator.noise_shape))
+    numbers, *cells = model.emulator.noise_shape
     size = sum(parameter.numel() for parameter in model.emulator.networks.parameters())
     lines = [
-        f"{config.family} · {latent} latent numbers · {size / 1e6:.2g} M weights",
+        f"{config.family} · {_describe_latent(numbers, cells)} · {size / 1e6:.2g} M weights",
         f"{describe_grid(grid)} · Δτ = {config.timestep_fs:g} fs",
     ]
     if not model.positions_comparable:
         lines.append("Statistics only: positions are not comparable.")
     return "\n".join(lines)
+
+
+def _describe_latent(numbers: int, cells: list[int]) -> str:
+    if not cells:
+        return f"{numbers} latent numbers"
+    places = f"{cells[0]}³" if len(set(cells)) == 1 else " × ".join(map(str, cells))
+    return f"latent {numbers} × {places}"
 
 
 def describe_grid(grid: PeriodicGrid) -> str:

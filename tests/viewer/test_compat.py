@@ -8,7 +8,7 @@ import pytest
 from qtpy.QtWidgets import QApplication
 
 from napari_eldyn.viewer import _compat
-from napari_eldyn.viewer._compat import is_shown, resized_canvas
+from napari_eldyn.viewer._compat import is_shown, redraw_boxes, resized_canvas
 
 
 @pytest.fixture
@@ -45,6 +45,39 @@ def test_size_is_kept_against_the_windows_layout(viewer: napari.Viewer) -> None:
         viewer.window.resize(900, 700)
         QApplication.processEvents()
         assert grab().shape == (400, 640, 4)
+
+
+def test_boxes_follow_their_layers_to_other_panels(
+    viewer: napari.Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def red_rows() -> list[int]:
+        for _ in range(3):
+            QApplication.processEvents()
+        picture = viewer.screenshot(flash=False).astype(int)
+        red = (picture[..., 0] > 200) & (picture[..., 1] < 60)
+        middle = len(red) // 2
+        return [int(half.sum()) for half in (red[:middle], red[middle:])]
+
+    while len(viewer.layers) < 3:
+        viewer.add_image(np.ones((8, 8, 8), np.float32) / 4, contrast_limits=(0, 1))
+    for layer in viewer.layers:
+        layer.bounding_box.line_color = "red"
+        layer.bounding_box.points = False
+        layer.bounding_box.visible = True
+    viewer.canvas.grid.shape = (1, -1)
+    viewer.canvas.grid.enabled = True
+    viewer.fit_to_view(margin=0.2)
+    red_rows()
+    viewer.canvas.grid.shape = (-1, 2)
+    viewer.fit_to_view(margin=0.2)
+    redraw_boxes(viewer, viewer.layers)
+    above, below = red_rows()
+    assert above > 100
+    assert below == pytest.approx(above / 2, rel=0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(_compat, "_canvas", lambda viewer: None)
+        redraw_boxes(viewer, viewer.layers)
+    assert red_rows() == [above, below], "without the private way it does no harm"
 
 
 def test_is_shown(viewer: napari.Viewer) -> None:
