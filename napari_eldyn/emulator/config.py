@@ -157,6 +157,11 @@ class DiffusionConfig(StrictModel):
     few evaluations best: 8 of ``dpmpp_2m`` keep the spread of exact denoisers within 4 %, the
     paper's exponent 7 within 9 %."""
 
+    context_noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Standard deviation of noise on the context in rollouts, in units of the normalised latents.
+    A denoiser trained with such noise takes a rollout's own small errors for noise and removes
+    them, motion with them; given the noise it was trained with, it keeps both."""
+
     @model_validator(mode="after")
     def _levels_increase(self) -> Self:
         if not self.sigma_min < self.sigma_max:

@@ -177,7 +177,8 @@ class SpatialNetworks(nn.Module):
         latents : Tensor
             Normalised latents of the newest frames, oldest first, (B, K C, gx, gy, gz).
         noise : Tensor
-            Standard normal, (evaluations + 1, B, C, gx, gy, gz).
+            Standard normal, (evaluations + 1, B, C, gx, gy, gz): the solver's start, then those of
+            the context.
         callback : callable, optional
             Called after each evaluation with its index, the solver's step and the noisy change of
             the latents in units of :attr:`residual_std`.
@@ -187,11 +188,27 @@ class SpatialNetworks(nn.Module):
         Tensor
             As `latents`, with the generated frame's in the place of the oldest's.
         """
-        change = solve(sampler, self.denoiser.given(latents), self.diffusion, noise, callback)
+        context = self._noisy(latents, noise)
+        change = solve(sampler, self.denoiser.given(context), self.diffusion, noise, callback)
+        following = context[:, -self.channels :] + self.residual_std * change
         newest = latents[:, -self.channels :]
-        following = newest + self.residual_std * change
         following = conserve_electrons(following, newest, self.density_response)
         return torch.cat([latents[:, self.channels :], following], dim=1)
+
+    def _noisy(self, latents: Tensor, noise: Tensor) -> Tensor:
+        """Return the context as the denoiser knows it from training."""
+        spread = self.diffusion.context_noise
+        if not spread:
+            return latents
+        # The solvers start from the first draw and use no other.
+        frames = latents.shape[1] // self.channels
+        if len(noise) <= frames:
+            raise EldynError(
+                f"{len(noise) - 1} evaluations of the denoiser per frame are too few for a model "
+                f"with {frames} noisy context frames",
+                remedy=f"Choose {frames} or more.",
+            )
+        return latents + spread * torch.cat(noise[1 : frames + 1].unbind(0), dim=1)
 
 
 EmulatorNetworks = PooledNetworks | SpatialNetworks

@@ -6,10 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from liquid import CELL, gaussian_liquid, untrained_spatial_model
 
 from napari_eldyn.density import DensityTrajectory, PeriodicGrid
 from napari_eldyn.emulator import Emulator
+from napari_eldyn.emulator.config import (
+    DiffusionConfig,
+    SpatialAutoencoderConfig,
+    SpatialConfig,
+    SpatialDenoiserConfig,
+)
+from napari_eldyn.emulator.networks import build_networks
 from napari_eldyn.exceptions import EldynError
 
 SHIFT = (1, 2, 3)  # latent cells
@@ -185,3 +193,27 @@ def test_wrong_use_is_refused(spatial: Emulator) -> None:
         spatial.decode(np.zeros((3, 2, 4, 4, 8)))
     with pytest.raises(EldynError, match="0 evaluations"):
         spatial.step(latent, noise[:1])
+
+
+def test_noise_on_the_context_needs_a_draw_for_each_frame() -> None:
+    config = SpatialConfig(
+        grid_shape=(16, 16, 16),
+        cell=((4.0, 0.0, 0.0), (0.0, 4.0, 0.0), (0.0, 0.0, 4.0)),
+        timestep_fs=4.0,
+        autoencoder=SpatialAutoencoderConfig(width=8, fine_width=4),
+        denoiser=SpatialDenoiserConfig(width=8, blocks=1, context_frames=2),
+        diffusion=DiffusionConfig(context_noise=0.1),
+    )
+    networks = build_networks(config)
+    latents = torch.zeros((1, 4, 4, 4, 4))
+    noise = torch.randn((3, 1, 2, 4, 4, 4), generator=torch.Generator().manual_seed(0))
+
+    with torch.inference_mode():
+        following = networks.sample("dpmpp_2m", latents, noise)
+        quiet = networks.sample("dpmpp_2m", latents, torch.cat([noise[:1], 0 * noise[1:]]))
+
+    # An untrained denoiser adds what it is given: the newest frame's noise remains.
+    newest = (following - quiet)[:, 2:]
+    assert torch.allclose(newest, 0.1 * noise[2], atol=1e-5)
+    with pytest.raises(EldynError, match="2 noisy context frames"):
+        networks.sample("dpmpp_2m", latents, noise[:2])
