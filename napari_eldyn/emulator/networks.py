@@ -140,6 +140,8 @@ class SpatialNetworks(nn.Module):
     def __init__(self, config: SpatialConfig) -> None:
         super().__init__()
         self.diffusion = config.diffusion
+        nx, ny, nz = (points // BLOCK for points in config.grid_shape)
+        self.box = (nx, ny, nz)
         channels = config.autoencoder.latent_channels
         self.channels = channels
         self.encoder = SpatialEncoder(config.autoencoder)
@@ -192,7 +194,7 @@ class SpatialNetworks(nn.Module):
         change = solve(sampler, self.denoiser.given(context), self.diffusion, noise, callback)
         following = context[:, -self.channels :] + self.residual_std * change
         newest = latents[:, -self.channels :]
-        following = conserve_electrons(following, newest, self.density_response)
+        following = conserve_electrons(following, newest, self.density_response, self.box)
         return torch.cat([latents[:, self.channels :], following], dim=1)
 
     def _noisy(self, latents: Tensor, noise: Tensor) -> Tensor:
