@@ -12,10 +12,10 @@ OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} eldyn-train fit li32_small --data "$1" --o
 mkdir -p "$here/models"
 cp "$2/model.safetensors" "$here/models/pooled_li32.safetensors"
 [ $# -ge 3 ] || exit 0
-mkdir -p "$2.spatial.data"
-cd "$2.spatial.data"
-[ -e train.eldyn ] || eldyn convert "$1" train.eldyn --frames :140
-printf 'extends = "aimd_li32_branch"\nframes = 140\n' > aimd_branch.toml
-eldyn-train aimd aimd_branch.toml --out branch.eldyn
-eldyn-train fit spatial_li32 --data train.eldyn --data branch.eldyn --data "$3" --out "$2.spatial"
+parts=$2.spatial.data
+mkdir -p "$parts"
+[ -e "$parts/train.eldyn" ] || eldyn convert "$1" "$parts/train.eldyn" --frames :140
+eldyn-train aimd aimd_li32_branch --out "$parts/branch.eldyn"
+eldyn-train fit spatial_li32 --data "$parts/train.eldyn" --data "$parts/branch.eldyn" --data "$3" \
+    --out "$2.spatial"
 cp "$2.spatial/model.safetensors" "$here/models/spatial_li32.safetensors"
