@@ -105,7 +105,7 @@ def _denoisers(
         steps: Changes = {"refinement": {"steps": DENOISER_STEPS, "copies": COPIES}}
         path = _train(directory, steps | changes, data, chosen)
         score = partial(_dynamics, path, held_back)
-        yield _row(name, _scored(directory.with_suffix(".json"), score))
+        yield _row(name, _scored(_beside(directory, ".json"), score))
 
 
 def _samplers(out: Path, path: Path, held_back: DensityTrajectory) -> Iterator[str]:
@@ -128,7 +128,7 @@ def _train(
     for section, keys in changes.items():
         lines.append(f"[{section}]")
         lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
-    recipe = directory.with_suffix(".toml")
+    recipe = _beside(directory, ".toml")
     write_whole(recipe, ("\n".join(lines) + "\n").encode())
     result = fit(
         load_recipe(recipe), data, directory, autoencoder=autoencoder, recipe_name=directory.name
@@ -136,6 +136,11 @@ def _train(
     if not result.finished:
         raise SystemExit(128 + result.signal)
     return result.model
+
+
+def _beside(directory: Path, suffix: str) -> Path:
+    """Return a file of the directory's name, in which a number may hold a point."""
+    return directory.with_name(directory.name + suffix)
 
 
 def _scored(path: Path, score: Callable[[], Scores]) -> Scores:
