@@ -4,15 +4,12 @@ from napari_eldyn.emulator.device import available_devices, describe_device, res
 from napari_eldyn.emulator.emulator import Emulator
 from napari_eldyn.emulator.live import LiveUpdate, live_rollout
 from napari_eldyn.emulator.rollout import Rollout
-from napari_eldyn.emulator.samplers import SAMPLERS, default_evaluations
 
 __all__ = [
-    "SAMPLERS",
     "Emulator",
     "LiveUpdate",
     "Rollout",
     "available_devices",
-    "default_evaluations",
     "describe_device",
     "live_rollout",
     "resolve_device",
