@@ -11,6 +11,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from napari_eldyn.emulator.config import AutoencoderConfig
+from napari_eldyn.emulator.voxel_blocks import from_blocks
 
 __all__ = ["PooledDecoder", "PooledEncoder"]
 
@@ -122,11 +123,4 @@ class PooledDecoder(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         """Map latents (B, D) to states (B, 2, nx, ny, nz)."""
         coarse = self.project(latent).unflatten(1, self.map_shape)
-        return _interleave(self.features(coarse))
-
-
-def _interleave(features: Tensor) -> Tensor:
-    """Rearrange (B, 8 C, nx, ny, nz) to (B, C, 2 nx, 2 ny, 2 nz): 3D pixel shuffle."""
-    batch, channels, nx, ny, nz = features.shape
-    blocks = features.view(batch, channels // 8, 2, 2, 2, nx, ny, nz)
-    return blocks.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(batch, -1, 2 * nx, 2 * ny, 2 * nz)
+        return from_blocks(self.features(coarse), 2)

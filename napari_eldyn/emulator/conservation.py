@@ -18,7 +18,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from napari_eldyn.emulator.spatial_autoencoder import to_blocks
+from napari_eldyn.emulator.voxel_blocks import to_blocks
 
 __all__ = ["conserve_electrons", "fit_density_response"]
 

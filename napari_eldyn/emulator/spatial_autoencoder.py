@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_eldyn.emulator.autoencoder import STATE_CHANNELS
 from napari_eldyn.emulator.config import BLOCK, SpatialAutoencoderConfig
+from napari_eldyn.emulator.voxel_blocks import from_blocks, to_blocks
 
 __all__ = ["ChannelNorm", "ResidualBlock", "SpatialDecoder", "SpatialEncoder", "periodic"]
 
-STATE_CHANNELS = 2  # normalised density, normalised density rate (S8)
 _PATCH = STATE_CHANNELS * BLOCK**3
 _HAS_ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
@@ -139,24 +140,6 @@ class SpatialDecoder(nn.Module):
         fine = self.fine_blocks(from_blocks(self.refine(features), 2))
         details = from_blocks(self.output(functional.silu(fine)), 2)
         return details + from_blocks(self.direct(features), BLOCK)
-
-
-def to_blocks(fields: Tensor, edge: int) -> Tensor:
-    """Turn blocks of edge³ points into channels: (B, C, …) to (B, C edge³, … / edge)."""
-    batch, channels, nx, ny, nz = fields.shape
-    blocks = fields.view(batch, channels, nx // edge, edge, ny // edge, edge, nz // edge, edge)
-    return blocks.permute(0, 1, 3, 5, 7, 2, 4, 6).reshape(
-        batch, channels * edge**3, nx // edge, ny // edge, nz // edge
-    )
-
-
-def from_blocks(features: Tensor, edge: int) -> Tensor:
-    """Turn channels into blocks of edge³ points: (B, C edge³, …) to (B, C, … · edge)."""
-    batch, channels, nx, ny, nz = features.shape
-    blocks = features.view(batch, channels // edge**3, edge, edge, edge, nx, ny, nz)
-    return blocks.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(
-        batch, -1, edge * nx, edge * ny, edge * nz
-    )
 
 
 @torch.no_grad()
