@@ -305,12 +305,13 @@ class Emulator:
             before it, or a frame holds NaN.
         """
         self.check_grid(trajectory)
+        stride = self.check_compatible(trajectory)
         return start_state(
             trajectory,
-            self.first_frame(trajectory) if frame is None else frame,
+            (self.context_frames - 1) * stride if frame is None else frame,
             self.normalisation,
             context_frames=self.context_frames,
-            stride=self.check_compatible(trajectory),
+            stride=stride,
         )
 
     def encode(self, trajectory: DensityTrajectory, frame: int | None = None) -> FloatArray:

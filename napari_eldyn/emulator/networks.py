@@ -38,11 +38,34 @@ MOST_EVALUATIONS = 1000
 """Evaluations per frame beyond which continuous noise levels gain nothing."""
 
 
-class PooledNetworks(nn.Module):
-    """Encoder, decoder and denoiser of one latent vector, with its normalisation between them.
+class _NormalisedAutoencoder(nn.Module):
+    """Encoder and decoder with the normalisation of latents between them.
 
     :meth:`encode` subtracts ``latent_mean`` and divides by ``latent_std``; :meth:`decode` undoes
-    it. The denoiser sees normalised latents.
+    it. A denoiser sees normalised latents.
+    """
+
+    encoder: nn.Module
+    decoder: nn.Module
+    latent_mean: Tensor
+    latent_std: Tensor
+
+    def normalise(self, raw: Tensor) -> Tensor:
+        """Normalise what the encoder gives."""
+        return (raw - self.latent_mean) / self.latent_std
+
+    def encode(self, states: Tensor) -> Tensor:
+        """Map normalised states (B, 2, nx, ny, nz) to one frame's normalised latents."""
+        return self.normalise(self.encoder(states))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Map one frame's normalised latents to normalised states (B, 2, nx, ny, nz)."""
+        states: Tensor = self.decoder(latents * self.latent_std + self.latent_mean)
+        return states
+
+
+class PooledNetworks(_NormalisedAutoencoder):
+    """Encoder, decoder and denoiser of one latent vector, (B, D).
 
     Attributes
     ----------
@@ -53,8 +76,6 @@ class PooledNetworks(nn.Module):
         until training sets them.
     """
 
-    latent_mean: Tensor
-    latent_std: Tensor
     samplers = tuple(VP_SAMPLERS)
     default_sampler = "ddim"
 
@@ -67,16 +88,6 @@ class PooledNetworks(nn.Module):
         self.denoiser = MLPDenoiser(config.denoiser, width, config.schedule)
         self.register_buffer("latent_mean", torch.zeros(width))
         self.register_buffer("latent_std", torch.ones(width))
-
-    def encode(self, states: Tensor) -> Tensor:
-        """Map normalised states (B, 2, nx, ny, nz) to normalised latents (B, D)."""
-        latents: Tensor = self.encoder(states)
-        return (latents - self.latent_mean) / self.latent_std
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """Map normalised latents (B, D) to normalised states (B, 2, nx, ny, nz)."""
-        states: Tensor = self.decoder(latents * self.latent_std + self.latent_mean)
-        return states
 
     @property
     def most_evaluations(self) -> int:
@@ -111,8 +122,8 @@ class PooledNetworks(nn.Module):
         return VP_SAMPLERS[sampler](self.denoiser, self.schedule, latents, noise, callback)
 
 
-class SpatialNetworks(nn.Module):
-    """Encoder, decoder and denoiser on a grid of latent vectors.
+class SpatialNetworks(_NormalisedAutoencoder):
+    """Encoder, decoder and denoiser on a grid of latent vectors, (B, C, gx, gy, gz).
 
     Attributes
     ----------
@@ -129,8 +140,6 @@ class SpatialNetworks(nn.Module):
         (C, 1, 1, 1): steps conserve the electron count with it; zero until training sets it.
     """
 
-    latent_mean: Tensor
-    latent_std: Tensor
     residual_std: Tensor
     density_response: Tensor
     samplers = tuple(SOLVERS)
@@ -152,16 +161,9 @@ class SpatialNetworks(nn.Module):
         self.register_buffer("residual_std", torch.ones(channels, 1, 1, 1))
         self.register_buffer("density_response", torch.zeros(channels, 1, 1, 1))
 
-    def encode(self, states: Tensor) -> Tensor:
-        """Map normalised states (B, 2, nx, ny, nz) to one frame's latents (B, C, gx, gy, gz)."""
-        latents: Tensor = self.encoder(states)
-        return (latents - self.latent_mean) / self.latent_std
-
     def decode(self, latents: Tensor) -> Tensor:
         """Map normalised latents (B, K C, gx, gy, gz) to the newest frame's normalised state."""
-        newest = latents[:, -self.channels :]
-        states: Tensor = self.decoder(newest * self.latent_std + self.latent_mean)
-        return states
+        return super().decode(latents[:, -self.channels :])
 
     def default_evaluations(self, sampler: str) -> int:
         """Return the evaluations per frame that are usual for a sampler: 8."""

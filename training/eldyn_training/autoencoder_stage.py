@@ -135,7 +135,7 @@ class _Losses(nn.Module):
         }
         if following is not None and draws is not None:
             z_0, z_next = (
-                self.latents.normalise(z if reaches else z.detach())
+                self.latents.networks.normalise(z if reaches else z.detach())
                 for z in (raw, raw_following.float())
             )
             denoising, noise_error = denoising_loss(
@@ -165,9 +165,6 @@ class _RunningLatents:
         square = (latents - networks.latent_mean).square()
         variance.lerp_(square.mean(dim=others).view(shape), weight)
         networks.latent_std.copy_(variance.sqrt().clamp_min(1e-6))
-
-    def normalise(self, raw: Tensor) -> Tensor:
-        return (raw - self.networks.latent_mean) / self.networks.latent_std
 
 
 def _sjsd_weight(recipe: Recipe, step: int) -> float:

@@ -67,8 +67,7 @@ class SpatialDenoiserStage:
         generator = random_source(recipe.training.seed, training.step)
         raw = self._bank.draw(size, part, generator)
         draws = draw_levels(recipe, size, self._bank.shape, generator)[part]
-        networks = _networks(training)
-        loss = self._losses((raw - networks.latent_mean) / networks.latent_std, draws)
+        loss = self._losses(_networks(training).normalise(raw), draws)
         done = training.step - (training.stage_begin or 0)
         rate = learning_rate(recipe, recipe.refinement.learning_rate, done, self.steps)
         norm = descend(training, loss, rate)
