@@ -106,3 +106,9 @@ def untrained_spatial_model(
         networks.density_response[:, 0, 0, 0] = torch.tensor([0.3, 0.1])
     Emulator(networks, config, normalisation).save(path)
     return path
+
+
+def step_size(trajectory: DensityTrajectory, frames: range) -> float:
+    """RMS change of ln ρ from frame to frame."""
+    logs = [np.log(trajectory[i]) for i in frames]
+    return float(np.sqrt(np.mean(np.diff(logs, axis=0) ** 2)))

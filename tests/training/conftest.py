@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,12 @@ from eldyn_training.recipe import PooledRecipe
 from liquid import gaussian_liquid
 
 from napari_eldyn.density import DensityTrajectory
+
+
+@pytest.fixture(scope="session")
+def held_back() -> DensityTrajectory:
+    """The sample trajectory."""
+    return DensityTrajectory.open(Path(__file__).parents[2] / "sample_data" / "li32_800K.eldyn")
 
 
 @pytest.fixture(scope="session")

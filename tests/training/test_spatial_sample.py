@@ -7,17 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from eldyn_training.recipe import SpatialRecipe, load_recipe
+from liquid import step_size
 
 from napari_eldyn.density import DensityTrajectory, repeat_cell
 from napari_eldyn.emulator import Emulator, Rollout
 from napari_eldyn.observables.errors import nmae
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
-
-
-@pytest.fixture(scope="module")
-def held_back() -> DensityTrajectory:
-    return DensityTrajectory.open(SAMPLE / "li32_800K.eldyn")
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +62,7 @@ def test_rollouts_move_and_stay_realistic(
     assert rollout.origin.evaluations <= 8
     rollout.advance(60)
 
-    def steps(trajectory: DensityTrajectory, frames: range) -> float:
-        logs = [np.log(trajectory[i]) for i in frames]
-        return float(np.sqrt(np.mean(np.diff(logs, axis=0) ** 2)))
-
-    assert 0.8 < steps(rollout, range(45, 60)) / steps(held_back, range(20)) < 1.25
+    assert 0.8 < step_size(rollout, range(45, 60)) / step_size(held_back, range(20)) < 1.25
     spread = np.std([np.log(rollout[i]) for i in range(45, 60)])
     assert spread == pytest.approx(model.normalisation.std, rel=0.15)
     assert rollout.electrons(59) == pytest.approx(held_back.electrons(0), rel=0.01)
