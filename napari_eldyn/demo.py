@@ -6,8 +6,6 @@ a virtual one, and leaves a picture of the window and a movie.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +17,11 @@ import typer
 from tqdm import tqdm
 
 from napari_eldyn.exceptions import EldynError, run_command
+from napari_eldyn.export.screen import (
+    continue_on_virtual_screen,
+    has_screen,
+    on_virtual_screen,
+)
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -35,7 +38,6 @@ _DOCK_WIDTHS = (300, 360)  # Rollout on the left, Statistics on the right
 _TITLE = "napari-eldyn: liquid lithium"
 _START_FRAME = 2  # the first with two earlier frames, from which the model gets its start rate
 _FPS = 10.0
-_OWN_SCREEN = "NAPARI_ELDYN_DEMO_OWN_SCREEN"  # set for the process that xvfb-run starts
 _PATIENCE = 120.0  # seconds without a new frame or state
 
 
@@ -63,35 +65,19 @@ def _demo(
     Without a screen the same session runs for some frames on a virtual one, and leaves a picture
     of the window and a movie.
     """
-    if os.environ.get(_OWN_SCREEN):
+    if on_virtual_screen():
         run_and_record(frames, out)
-    elif headless or not _has_screen():
+    elif headless or not has_screen():
         _continue_on_virtual_screen(frames, out)
     else:
         _show(frames)
 
 
-def _has_screen() -> bool:
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
 def _continue_on_virtual_screen(frames: int, out: Path) -> None:
-    xvfb = shutil.which("xvfb-run")
-    if xvfb is None:
-        raise EldynError(
-            "there is no screen (DISPLAY is not set), and no xvfb-run to make a virtual one",
-            remedy="Install it (Debian: apt-get install xvfb xauth), or run this on a desktop.",
-        )
     print(f"No screen in use: running the session for {frames} frames on a virtual one", flush=True)
-    environment = {key: value for key, value in os.environ.items() if key != "WAYLAND_DISPLAY"}
-    # An empty NAPARI_CONFIG means default settings: the user's are neither read nor changed.
-    environment |= {_OWN_SCREEN: "1", "QT_QPA_PLATFORM": "xcb", "NAPARI_CONFIG": ""}
-    screen = f"-screen 0 {_WINDOW[0]}x{_WINDOW[1]}x24"
-    command = [xvfb, "-a", "-s", screen, sys.executable, "-m", "napari_eldyn.demo"]
+    command = [sys.executable, "-m", "napari_eldyn.demo"]
     command += ["--frames", str(frames), "--out", str(out)]
-    os.execve(xvfb, command, environment)
+    continue_on_virtual_screen(command, _WINDOW)
 
 
 def _show(frames: int) -> None:

@@ -1,1 +1,1 @@
-"""Placeholder docstring, replaced by the owner."""
+"""Movies and pictures of what a viewer shows, with a window or on a virtual screen."""
