@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +48,14 @@ def spatial_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Untrained model of the spatial family for `liquid_path`; one step is one frame."""
     path = tmp_path_factory.mktemp("model") / "spatial.safetensors"
     return untrained_spatial_model(path, gaussian_liquid(6))
+
+
+@pytest.fixture(autouse=True)
+def _no_choices_of_earlier_tests() -> None:
+    """Start as a first session does; docks remember their last choices in memory."""
+    preferences = sys.modules.get("napari_eldyn.viewer.preferences")
+    if preferences is not None and os.environ["NAPARI_CONFIG"] == "":
+        preferences.forget()
 
 
 @pytest.fixture
