@@ -9,7 +9,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-# Tests draw on a screen of their own, so that they neither need nor disturb the user's.
+# Benchmarks draw on a screen of their own, so that they neither need nor disturb the user's.
 XVFB := xvfb-run -a -s "-screen 0 1600x1000x24"
 TORCH := torch==2.13.0
 # Small arrays gain nothing from threads and lose much where other processes use the cores.
@@ -21,7 +21,7 @@ demo: $(VENV)/.all
 	$(BIN)/python -m napari_eldyn.demo
 
 test: $(VENV)/.test
-	$(ONE_THREAD) $(XVFB) $(BIN)/python -m pytest
+	$(ONE_THREAD) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
