@@ -1,4 +1,4 @@
-"""Scaled Jensen-Shannon divergence against time, with the levels that give it meaning."""
+"""Jensen-Shannon divergence against time, with the levels that give it meaning."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 
-from napari_eldyn.figures.live_plot import FRAME_WIDTH, MEAN_WIDTH, FloatArray, LivePlot
+from napari_eldyn.figures.live_plot import FRAME_WIDTH, MEAN_WIDTH, FloatArray
 from napari_eldyn.figures.style import Palette
+from napari_eldyn.figures.time_axis import MOST_POINTS, TimePlot, thinned
 
-__all__ = ["LEVEL_LABELS", "DivergencePlot", "Level"]
+__all__ = ["DIVERGENCE_LABELS", "LEVEL_LABELS", "Divergence", "DivergencePlot", "Level"]
 
+Divergence = Literal["sjsd", "jsd"]
 Level = Literal["noise", "persistence", "mean_field"]
+
+#: How each divergence is written, with its unit; the scaled one has none.
+DIVERGENCE_LABELS: dict[Divergence, str] = {"sjsd": "sJSD", "jsd": "JSD (nats)"}
 
 #: What each reference level is, in words short enough to stand in a plot.
 LEVEL_LABELS: dict[Level, str] = {
@@ -27,15 +32,14 @@ LEVEL_LABELS: dict[Level, str] = {
     "mean_field": "trajectory mean",
 }
 
-_MAX_POINTS = 600
 _NOTHING = 1e-12  # below every range of the axis
 _LABEL_ROOM = 0.095  # height of a label, as a fraction of the axes
 
 
-class DivergencePlot(LivePlot):
-    """sJSD of the value distribution against the reference, on a logarithmic axis.
+class DivergencePlot(TimePlot):
+    """sJSD or JSD of the value distribution against the reference, on a logarithmic axis.
 
-    The thick line is the sJSD of the mean distribution of all frames so far, the thin one that of
+    The thick line is that of the mean distribution of all frames so far, the thin one that of
     each frame. A perfect emulator brings the thin line into the shaded band, where single frames
     of the reference lie, and the thick one down to the dotted line, the reference's own sampling
     noise (one half against the other). Broken lines are what naive predictions get.
@@ -46,18 +50,25 @@ class DivergencePlot(LivePlot):
         Where to draw.
     palette : Palette
         The colours.
+    divergence : {"sjsd", "jsd"}
+        Scaled with the constant Z = ½ ln 2 (eq. S14), or in nats.
     live : bool
         Whether a canvas blits the changing lines.
     """
 
-    def __init__(self, axes: Axes, palette: Palette, *, live: bool = False) -> None:
+    def __init__(
+        self,
+        axes: Axes,
+        palette: Palette,
+        *,
+        divergence: Divergence = "sjsd",
+        live: bool = False,
+    ) -> None:
         super().__init__(axes, palette, live=live)
         axes.set_ylim(1e-3, 1.0)
         axes.set_yscale("log")
-        self._times: tuple[float, float] | None = None
         self._values: tuple[float, float] = (1e-3, 1.0)
         self._levels: dict[Level, float] = {}
-        self._fixed_range = False
         self._band: Rectangle = axes.axhspan(
             _NOTHING, _NOTHING, color=palette.reference_fill, lw=0, zorder=0.5
         )
@@ -99,14 +110,10 @@ class DivergencePlot(LivePlot):
         colour = palette.generated[0]
         (frame,) = axes.plot([], [], color=colour, lw=FRAME_WIDTH, label="each frame", zorder=3.5)
         (running,) = axes.plot([], [], color=colour, lw=MEAN_WIDTH, label="mean so far", zorder=4)
-        self._cursor = self._add_changing(
-            axes.axvline(0.0, color=palette.muted, lw=0.8, ls=(0, (2, 2)), zorder=3, visible=False)
-        )
         self._frame, self._running = self._add_changing(frame), self._add_changing(running)
         axes.yaxis.set_major_locator(LogLocator(numticks=6))
         axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlabel(r"time $\tau$ (fs)")
-        axes.set_ylabel("sJSD")
+        axes.set_ylabel(DIVERGENCE_LABELS[divergence])
         self.set_levels({})
 
     def set_levels(
@@ -117,9 +124,9 @@ class DivergencePlot(LivePlot):
         Parameters
         ----------
         levels : mapping
-            sJSD of the named levels; those left out or not positive are not drawn.
+            Divergences of the named levels; those left out or not positive are not drawn.
         frame_band : tuple of float, optional
-            Range of the sJSD of single reference frames.
+            Range of the divergence of single reference frames.
         """
         self._levels = {
             level: float(levels[level])
@@ -139,54 +146,29 @@ class DivergencePlot(LivePlot):
         known = [*self._levels.values(), *(v for v in frame_band or () if v > 0)] or [1e-3, 1.0]
         self._set_values(min(known) / 3, max(known) * 3)
 
-    def set_time_range(self, start: float, stop: float) -> None:
-        """Fix the time axis, for instance to the frames asked for; later frames widen it.
-
-        Parameters
-        ----------
-        start, stop : float
-            fs.
-        """
-        self._times = (start, stop)
-        self.axes.set_xlim(start, stop)
-        self._redraw_needed = True
-
     def set_history(self, times: ArrayLike, frames: ArrayLike, running: ArrayLike) -> None:
-        """Show sJSD of all frames so far.
+        """Show the divergence of all frames so far.
 
         Parameters
         ----------
         times : array_like, shape (n,)
             Rising times in fs.
         frames : array_like, shape (n,)
-            sJSD of each frame.
+            Divergence of each frame.
         running : array_like, shape (n,)
-            sJSD of the mean distribution of all frames up to each.
+            That of the mean distribution of all frames up to each.
         """
         t = np.asarray(times, dtype=np.float64)
         each, mean = np.asarray(frames, dtype=np.float64), np.asarray(running, dtype=np.float64)
-        self._frame.set_data(*_thinned(t, each))
-        self._running.set_data(*_thinned(t, mean))
+        self._frame.set_data(*thinned(t, each))
+        self._running.set_data(*thinned(t, mean))
         # A few frames may still be isolated points: mark them.
         self._frame.set_marker("." if len(t) < 3 else "None")
         if len(t):
-            self._fit(t, np.concatenate([each[-_MAX_POINTS:], mean[-_MAX_POINTS:]]))
+            self._fit_times(t)
+            self._fit(np.concatenate([each[-MOST_POINTS:], mean[-MOST_POINTS:]]))
 
-    def set_cursor(self, time: float | None) -> None:
-        """Mark the time of the frame being looked at (fs), or none."""
-        self._cursor.set_visible(time is not None)
-        if time is not None:
-            self._cursor.set_xdata([time, time])
-
-    def _fit(self, times: FloatArray, values: FloatArray) -> None:
-        first, last = float(times[0]), float(times[-1])
-        if self._times is None:
-            step = float(times[1] - times[0]) if len(times) > 1 else 1.0
-            self.set_time_range(first - step, max(last, first + 10 * step))
-        elif last > self._times[1] or first < self._times[0]:
-            start = min(first, self._times[0])
-            span = max(1.5 * (self._times[1] - start), 1.1 * (last - start))
-            self.set_time_range(start, start + span)
+    def _fit(self, values: FloatArray) -> None:
         positive = values[values > 0]
         if positive.size:
             low, high = float(positive.min()), float(positive.max())
@@ -212,15 +194,3 @@ class DivergencePlot(LivePlot):
             under = above < _LABEL_ROOM and below > above
             label.set_verticalalignment("top" if under else "bottom")
             label.set_y(self._levels[level] * 10 ** ((-0.012 if under else 0.012) * (high - low)))
-
-
-def _thinned(times: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """At most a few hundred points that keep every peak: extremes of equal stretches."""
-    n = len(times)
-    if n <= _MAX_POINTS:
-        return times, values
-    stretch = -(-2 * n // _MAX_POINTS)
-    starts = np.arange(0, n, stretch)
-    low = np.minimum.reduceat(values, starts)
-    high = np.maximum.reduceat(values, starts)
-    return np.repeat(times[starts], 2), np.stack([low, high], axis=1).ravel()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,11 @@ from napari_eldyn.observables.distribution import (
     power_sums,
     uniform_edges,
 )
+from napari_eldyn.observables.scattering.waves import DensityWaves, density_waves
 from napari_eldyn.observables.structure_factor import (
     Shells,
-    amplitude_intensity_electrons,
+    average_coefficients,
+    fourier_coefficients,
     shells,
 )
 
@@ -43,6 +46,7 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+ModeArray = NDArray[np.complex64]
 
 # Frames looked at to choose the histogram range.
 _RANGE_FRAMES = 64
@@ -82,6 +86,11 @@ class StatisticsSettings:
     def centres(self) -> FloatArray:
         """Bin centres of ρ̃, shape (bins,)."""
         return 0.5 * (self.edges[1:] + self.edges[:-1])
+
+    @cached_property
+    def waves(self) -> DensityWaves:
+        """Density waves whose amplitudes are kept of every frame; they follow from the grid."""
+        return density_waves(self.grid)
 
 
 def default_settings(
@@ -148,6 +157,8 @@ class FrameStatistics:
         Extremes of ρ, electrons/Å³.
     normalised_minimum, normalised_maximum : float
         Extremes of ρ̃.
+    modes : numpy.ndarray of complex64, shape (waves,)
+        ρ_q = Σ_r ρ(r) e^(−iq·r) ΔV of the settings' `waves`, electrons.
     """
 
     counts: IntArray
@@ -162,6 +173,7 @@ class FrameStatistics:
     maximum: float
     normalised_minimum: float
     normalised_maximum: float
+    modes: ModeArray
 
     @property
     def probabilities(self) -> FloatArray:
@@ -218,7 +230,8 @@ def measure(
     numpy.ndarray, shape (nx, ny, nz)
         ρ̃.
     """
-    amplitude, intensity, electrons = amplitude_intensity_electrons(density, settings.shells)
+    coefficients = fourier_coefficients(density, settings.grid)
+    amplitude, intensity, electrons = average_coefficients(coefficients, settings.shells)
     normalised, n_clipped = settings.normalisation.normalise(density)
     flat = normalised.ravel()
     edges = settings.edges
@@ -243,6 +256,7 @@ def measure(
         maximum=float(density.max()),
         normalised_minimum=float(low),
         normalised_maximum=float(high),
+        modes=coefficients.reshape(-1)[settings.waves.indices].astype(np.complex64),
     )
     return statistics, normalised
 

@@ -14,6 +14,7 @@ from napari_eldyn.exceptions import EldynError
 
 __all__ = [
     "Shells",
+    "average_coefficients",
     "equal_lengths",
     "fourier_coefficients",
     "shell_average",
@@ -214,16 +215,37 @@ def structure_factor(density: ArrayLike, shells: Shells) -> tuple[FloatArray, Fl
     EldynError
         If the shape is wrong, a value is not finite, or the electron count is not positive.
     """
-    amplitude, intensity, _ = amplitude_intensity_electrons(density, shells)
+    coefficients = fourier_coefficients(density, shells.grid)
+    amplitude, intensity, _ = average_coefficients(coefficients, shells)
     return amplitude, intensity
 
 
-def amplitude_intensity_electrons(
-    density: ArrayLike, shells: Shells
+def average_coefficients(
+    coefficients: NDArray[np.complexfloating], shells: Shells
 ) -> tuple[FloatArray, FloatArray, float]:
-    """Structure factor as `structure_factor`, with the electron count F(0) of the frame."""
-    coefficients = fourier_coefficients(density, shells.grid).reshape(-1)
-    electrons = float(coefficients[0].real)
+    """Structure factor from Fourier coefficients already there.
+
+    Parameters
+    ----------
+    coefficients : numpy.ndarray, complex, shape (nx, ny, nz // 2 + 1)
+        From `fourier_coefficients`, on the grid of the shells.
+    shells : Shells
+        From `shells`.
+
+    Returns
+    -------
+    amplitude, intensity : numpy.ndarray, shape (shells,)
+        As `structure_factor`.
+    electrons : float
+        F(0), the electron count.
+
+    Raises
+    ------
+    EldynError
+        If a value is not finite, or the electron count is not positive.
+    """
+    flat = coefficients.reshape(-1)
+    electrons = float(flat[0].real)
     if not np.isfinite(electrons):
         raise EldynError("the density contains NaN or infinity")
     if not electrons > 0:
@@ -231,7 +253,7 @@ def amplitude_intensity_electrons(
             f"the density holds {electrons:g} electrons, so S(q) per electron is undefined",
             remedy="Check the kind and the units of the density.",
         )
-    selected = coefficients[shells.indices]
+    selected = flat[shells.indices]
     square = (selected.real**2 + selected.imag**2).astype(np.float64)
     amplitude = _sum_by_shell(np.sqrt(square), shells)
     intensity = _sum_by_shell(square, shells)

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.exceptions import EldynError
-from napari_eldyn.observables.scattering.modes import DensityModes
-from napari_eldyn.observables.structure_factor import equal_lengths
+from napari_eldyn.observables.scattering.modes import DensityModes, shell_labels
 from napari_eldyn.observables.uncertainty import block_frames, bootstrap_error
 
 __all__ = [
@@ -137,7 +136,7 @@ def intermediate_scattering(
     if not longest > 0:
         raise EldynError(f"the longest lag must be positive, but is {longest:g} fs")
     lags = min(n - 1, max(1, int(longest / modes.timestep + 1e-6))) + 1
-    labels = _shell_labels(modes)
+    labels = shell_labels(modes.q, PeriodicGrid(modes.cell, (1, 1, 1)))
     members = np.bincount(labels)
     sums = _block_sums(modes.values, labels, block_frames(modes.timestep), lags)
     totals = sums.sum(axis=0)
@@ -195,15 +194,6 @@ def dynamic_structure_factor(scattering: IntermediateScattering) -> DynamicStruc
     spectrum = scipy.fft.rfft(even, axis=1, workers=1).real * step
     frequency = 2 * np.pi * scipy.fft.rfftfreq(even.shape[1], step)
     return DynamicStructureFactor(frequency, scattering.q, scattering.counts, spectrum)
-
-
-def _shell_labels(modes: DensityModes) -> IntArray:
-    """Shell of each mode."""
-    grid = PeriodicGrid(modes.cell, (1, 1, 1))
-    if grid.is_cubic:
-        return equal_lengths(modes.q)
-    bins = np.floor(modes.q * np.cbrt(grid.volume) / np.pi + 0.5 + 1e-9)
-    return np.unique(bins, return_inverse=True)[1].astype(np.int64)
 
 
 def _block_sums(values: ComplexArray, labels: IntArray, block: int, lags: int) -> FloatArray:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.density.trajectory import DensityTrajectory, check_frame
 from napari_eldyn.exceptions import EldynError
-from napari_eldyn.observables.structure_factor import fourier_coefficients
+from napari_eldyn.observables.structure_factor import equal_lengths, fourier_coefficients
 
-__all__ = ["DensityModes", "density_modes", "ion_modes"]
+__all__ = ["DensityModes", "density_modes", "ion_modes", "lowest_modes", "shell_labels"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -82,7 +82,7 @@ def density_modes(
         positive, or no mode lies below `q_max`.
     """
     grid, timestep, n = trajectory.grid, trajectory.timestep, len(trajectory)
-    h, q = _lowest_modes(grid, min(q_max, grid.q_max * (1 - 1e-9)))
+    h, q = lowest_modes(grid, min(q_max, grid.q_max * (1 - 1e-9)))
     places = tuple(h.T % np.array(grid.shape)[:, None])
     values = np.empty((n, len(h)), dtype=np.complex128)
     electrons = 0.0
@@ -132,7 +132,7 @@ def ion_modes(trajectory: DensityTrajectory, q_max: float = 2.6) -> DensityModes
             remedy="Generated densities have none; use the modes of the density.",
         )
     timestep = trajectory.timestep
-    h, q = _lowest_modes(trajectory.grid, q_max)
+    h, q = lowest_modes(trajectory.grid, q_max)
     fractional = positions @ np.linalg.inv(trajectory.grid.cell)
     values = np.concatenate(
         [
@@ -143,8 +143,51 @@ def ion_modes(trajectory: DensityTrajectory, q_max: float = 2.6) -> DensityModes
     return DensityModes(h, q, values, timestep, float(positions.shape[1]), trajectory.grid.cell)
 
 
-def _lowest_modes(grid: PeriodicGrid, q_max: float) -> tuple[IntArray, FloatArray]:
-    """Integer triples of one of each pair ±q with 0 < |q| ≤ q_max, by rising |q|."""
+def shell_labels(lengths: FloatArray, grid: PeriodicGrid) -> IntArray:
+    """Give waves the number of their shell.
+
+    Parameters
+    ----------
+    lengths : numpy.ndarray, shape (waves,)
+        abs(q), 1/Å.
+    grid : PeriodicGrid
+        Only its cell counts.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (waves,)
+        Rising with q and without gaps. In a cubic cell a shell is one abs(q); in others, where
+        hardly two are equal, a bin π/V^(1/3) wide and centred on a multiple of that, as in
+        `structure_factor.shells`.
+    """
+    if grid.is_cubic:
+        return equal_lengths(lengths)
+    bins = np.floor(lengths * np.cbrt(grid.volume) / np.pi + 0.5 + 1e-9)
+    return np.unique(bins, return_inverse=True)[1].astype(np.int64)
+
+
+def lowest_modes(grid: PeriodicGrid, q_max: float) -> tuple[IntArray, FloatArray]:
+    """Find the longest waves of a cell.
+
+    Parameters
+    ----------
+    grid : PeriodicGrid
+        Only its cell counts.
+    q_max : float
+        Largest abs(q), 1/Å.
+
+    Returns
+    -------
+    h : numpy.ndarray of int, shape (waves, 3)
+        One of each pair ±q with 0 < abs(q) ≤ q_max, by rising abs(q).
+    q : numpy.ndarray, shape (waves,)
+        abs(q), 1/Å.
+
+    Raises
+    ------
+    EldynError
+        If there is none.
+    """
     bounds = np.floor(q_max * np.linalg.norm(grid.cell, axis=1) / (2 * np.pi) + 1e-9).astype(int)
     axes = [np.arange(-bound, bound + 1) for bound in bounds]
     h = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
