@@ -61,6 +61,17 @@ class LivePlot:
             if artist.get_visible():
                 self.axes.draw_artist(artist)
 
+    def set_box(self, box: tuple[float, float, float, float]) -> None:
+        """Move the plot within its figure.
+
+        Parameters
+        ----------
+        box : tuple of float
+            Left, bottom, width and height of what the frame of the axes, with whatever belongs to
+            them above, may fill; as fractions of the figure.
+        """
+        self.axes.set_position(box)
+
     def _add_changing(self, artist: ArtistT) -> ArtistT:
         artist.set_animated(self._live)
         self._changing.append(artist)

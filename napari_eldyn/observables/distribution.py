@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import rel_entr
+from scipy.special import ndtri, rel_entr
 
 from napari_eldyn.exceptions import EldynError
 
@@ -20,6 +20,7 @@ __all__ = [
     "jsd",
     "moments",
     "moments_from_power_sums",
+    "normal_quantiles",
     "power_sums",
     "scaled_jsd",
     "uniform_edges",
@@ -123,6 +124,39 @@ def bin_density(
         raise EldynError("the histogram is empty, so it has no density")
     density: FloatArray = values / (total * np.diff(np.asarray(edges, dtype=np.float64)))
     return density
+
+
+def normal_quantiles(counts: ArrayLike, n_below: int = 0, n_above: int = 0) -> FloatArray:
+    """Quantiles of the normal distribution that belong to the bin edges.
+
+    Drawn against the edges they make a quantile plot: values with mean 0 and standard deviation 1
+    that are normally distributed lie on the diagonal.
+
+    Parameters
+    ----------
+    counts : array_like, shape (bins,)
+        Values per bin.
+    n_below, n_above : int
+        Values outside.
+
+    Returns
+    -------
+    numpy.ndarray, shape (bins + 1,)
+        Φ⁻¹(share of values below the edge); NaN where the share is 0 or 1, beyond the extremes.
+
+    Raises
+    ------
+    EldynError
+        If there is no value at all.
+    """
+    below = np.concatenate([[0], np.cumsum(np.asarray(counts))]) + n_below
+    total = int(below[-1]) + n_above
+    if total <= 0:
+        raise EldynError("the histogram is empty, so it has no quantiles")
+    # From the nearer end: 1 − 1e-17 would be 1.
+    tail = np.minimum(below, total - below)
+    quantiles = np.where(2 * below <= total, 1.0, -1.0) * ndtri(tail / total)
+    return np.where(tail > 0, quantiles, np.nan)
 
 
 def uniform_edges(minimum: float, maximum: float, bins: int, *, margin: float = 0.0) -> FloatArray:

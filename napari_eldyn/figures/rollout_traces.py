@@ -1,0 +1,252 @@
+"""Plots of a rollout against time: divergence, electron count, extremes."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from napari_eldyn.figures.divergence_plot import DIVERGENCE_LABELS, DivergencePlot
+from napari_eldyn.figures.live_plot import FloatArray
+from napari_eldyn.figures.rollout_plot import PlotChoices, RolloutPlot, ShownFrame, Yardstick
+from napari_eldyn.figures.style import Palette
+from napari_eldyn.figures.time_axis import TimePlot, nearest
+from napari_eldyn.figures.trace_plot import TracePlot
+from napari_eldyn.observables.rollout_history import JSD_PER_SJSD, RolloutHistory
+
+__all__ = ["RolloutDivergence", "RolloutElectrons", "RolloutExtremes"]
+
+# Share of single reference frames outside the bands, on each side.
+_BAND_TAIL = 0.05
+# The cursor reads the frame nearest to it within this share of the axis.
+_REACH = 0.03
+
+
+class RolloutDivergence(DivergencePlot, RolloutPlot):
+    """Divergence of each frame and of the mean so far, with the levels that give it meaning.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw.
+    palette : Palette
+        The colours.
+    yardstick : Yardstick
+        The reference.
+    choices : PlotChoices
+        Its `divergence` counts.
+    live : bool
+        Whether a canvas blits the changing lines.
+    """
+
+    def __init__(
+        self,
+        axes: Axes,
+        palette: Palette,
+        yardstick: Yardstick,
+        choices: PlotChoices,
+        *,
+        live: bool = False,
+    ) -> None:
+        super().__init__(axes, palette, divergence=choices.divergence, live=live)
+        self._scale = 1.0 if choices.divergence == "sjsd" else JSD_PER_SJSD
+        self._label = DIVERGENCE_LABELS[choices.divergence]
+        self._history: RolloutHistory | None = None
+        self._noise: float | None = None
+        levels = yardstick.levels
+        if levels is not None:
+            low, high = np.quantile(levels.frame_sjsd, (_BAND_TAIL, 1 - _BAND_TAIL))
+            frame_band = (self._scale * float(low), self._scale * float(high))
+            self._noise = self._scale * levels.noise.sjsd
+            self.set_levels(
+                {
+                    "noise": self._noise,
+                    "persistence": self._scale * levels.persistence.sjsd,
+                    "mean_field": self._scale * levels.mean_field.sjsd,
+                },
+                frame_band,
+            )
+
+    def show(self, history: RolloutHistory | None, shown: ShownFrame) -> None:
+        """Show the frames so far, and mark the time of the one looked at."""
+        self._history = history
+        if history is None:
+            self.set_history([], [], [])
+        else:
+            frames, running = history.frame_sjsd, history.running_sjsd
+            if self._scale != 1.0:
+                frames, running = self._scale * frames, self._scale * running
+            self.set_history(history.times, frames, running)
+        self.set_cursor(shown.time)
+
+    def table(self) -> dict[str, FloatArray]:
+        """Return both divergences, frame by frame."""
+        history = self._history
+        empty = np.empty(0)
+        times, frames, running = (
+            (empty, empty, empty)
+            if history is None
+            else (history.times, history.frame_sjsd, history.running_sjsd)
+        )
+        return {
+            "time (fs)": times,
+            "sJSD of the frame (dimensionless)": frames,
+            "sJSD of the mean so far (dimensionless)": running,
+            "JSD of the frame (nats)": JSD_PER_SJSD * frames,
+            "JSD of the mean so far (nats)": JSD_PER_SJSD * running,
+        }
+
+    def read(self, x: float, y: float) -> str:
+        """Give the divergences at a time."""
+        history = self._history
+        place = _frame_near(self, history, x)
+        if history is None or place is None:
+            return ""
+        frame, running = history.frame_sjsd[place], history.running_sjsd[place]
+        text = (
+            f"{history.times[place]:g} fs: {self._label} of the frame {self._scale * frame:.3g}\n"
+            f"of the mean so far {self._scale * running:.3g}"
+        )
+        if self._noise is not None:
+            text += f" (noise of the reference {self._noise:.2g})"
+        return text
+
+
+class RolloutElectrons(TracePlot, RolloutPlot):
+    """Electron count of each frame over the reference's.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw.
+    palette : Palette
+        The colours.
+    yardstick : Yardstick
+        The reference.
+    live : bool
+        Whether a canvas blits the changing lines.
+    """
+
+    def __init__(
+        self, axes: Axes, palette: Palette, yardstick: Yardstick, *, live: bool = False
+    ) -> None:
+        super().__init__(axes, palette, ["generated"], "electrons", least=2e-3, live=live)
+        self._history: RolloutHistory | None = None
+        self._expected = yardstick.reference.electrons
+        series = yardstick.series
+        self.set_level(
+            self._expected,
+            None if series is None else _band(series.electrons),
+            f"expected: {self._expected:.2f}",
+        )
+        self.legend("upper left")
+
+    def show(self, history: RolloutHistory | None, shown: ShownFrame) -> None:
+        """Show the frames so far, and mark the time of the one looked at."""
+        self._history = history
+        if history is None:
+            self.set_history([], {"generated": []})
+        else:
+            self.set_history(history.times, {"generated": history.electrons})
+        self.set_cursor(shown.time)
+
+    def table(self) -> dict[str, FloatArray]:
+        """Return the counts, frame by frame."""
+        history = self._history
+        return {
+            "time (fs)": np.empty(0) if history is None else history.times,
+            "electrons": np.empty(0) if history is None else history.electrons,
+            "mean electrons of the reference": np.array([self._expected]),
+        }
+
+    def read(self, x: float, y: float) -> str:
+        """Give the count at a time, and how far it is off."""
+        history = self._history
+        place = _frame_near(self, history, x)
+        if history is None or place is None:
+            return ""
+        count = float(history.electrons[place])
+        off = 100 * (count / self._expected - 1)
+        return (
+            f"{history.times[place]:g} fs: {count:.3f} electrons\n"
+            f"{off:+.3f} % of the expected {self._expected:.3f}"
+        ).replace("-", "−")
+
+
+class RolloutExtremes(TracePlot, RolloutPlot):
+    """Smallest and largest density of each frame over the reference's.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw.
+    palette : Palette
+        The colours.
+    yardstick : Yardstick
+        The reference.
+    live : bool
+        Whether a canvas blits the changing lines.
+    """
+
+    def __init__(
+        self, axes: Axes, palette: Palette, yardstick: Yardstick, *, live: bool = False
+    ) -> None:
+        series, reference = yardstick.series, yardstick.reference
+        log = reference.minimum > 0
+        label = r"density $\rho$ (electrons/Å$^3$)"
+        super().__init__(axes, palette, ["maximum", "minimum"], label, log=log, live=live)
+        self._history: RolloutHistory | None = None
+        self._usual: dict[str, float] = {}
+        for name in ("maximum", "minimum"):
+            values = None if series is None else getattr(series, name)
+            self._usual[name] = float(
+                getattr(reference, name) if values is None else np.median(values)
+            )
+            self.set_level(
+                self._usual[name],
+                None if values is None else _band(values),
+                "reference" if name == "maximum" else None,
+            )
+        self.legend("center left" if log else "upper left")
+
+    def show(self, history: RolloutHistory | None, shown: ShownFrame) -> None:
+        """Show the frames so far, and mark the time of the one looked at."""
+        self._history = history
+        if history is None:
+            self.set_history([], {"maximum": [], "minimum": []})
+        else:
+            traces = {"maximum": history.maximum, "minimum": history.minimum}
+            self.set_history(history.times, traces)
+        self.set_cursor(shown.time)
+
+    def table(self) -> dict[str, FloatArray]:
+        """Return the extremes, frame by frame."""
+        history, empty = self._history, np.empty(0)
+        return {
+            "time (fs)": empty if history is None else history.times,
+            "minimum (electrons/Å³)": empty if history is None else history.minimum,
+            "maximum (electrons/Å³)": empty if history is None else history.maximum,
+        }
+
+    def read(self, x: float, y: float) -> str:
+        """Give the extremes at a time."""
+        history = self._history
+        place = _frame_near(self, history, x)
+        if history is None or place is None:
+            return ""
+        return (
+            f"{history.times[place]:g} fs, in electrons/Å³:\n"
+            f"maximum {history.maximum[place]:.4g} (reference {self._usual['maximum']:.4g})\n"
+            f"minimum {history.minimum[place]:.3g} (reference {self._usual['minimum']:.3g})"
+        ).replace("-", "−")
+
+
+def _frame_near(plot: TimePlot, history: RolloutHistory | None, x: float) -> int | None:
+    if history is None or not history.n:
+        return None
+    low, high = plot.axes.get_xlim()
+    return nearest(history.times, x, _REACH * (high - low))
+
+
+def _band(values: FloatArray) -> tuple[float, float]:
+    low, high = np.quantile(values, (_BAND_TAIL, 1 - _BAND_TAIL))
+    return float(low), float(high)
