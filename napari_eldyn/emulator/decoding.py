@@ -40,15 +40,21 @@ class DecodedFrames:
     def __init__(self, model: Emulator, latents: LatentBuffer, cache_bytes: int) -> None:
         self._model = model
         self._latents = latents
-        frame_bytes = 4 * model.grid.n_points
-        self._capacity = max(1, cache_bytes // frame_bytes)
+        self._capacity = 1
         self._cache: OrderedDict[int, FloatArray] = OrderedDict()
         self._cache_lock = threading.Lock()
         self._decode_lock = threading.Lock()
         self._last_read = -2
+        self.limit(cache_bytes)
 
     def __len__(self) -> int:
         return len(self._latents)
+
+    def limit(self, cache_bytes: int) -> None:
+        """Change the bound of the cache; the least recently used frames beyond it go."""
+        with self._cache_lock:
+            self._capacity = max(1, cache_bytes // (4 * self._model.grid.n_points))
+            self._drop_oldest()
 
     def read(self, index: int) -> FloatArray:
         """Return the density of a frame, (nx, ny, nz), electrons/Å³, not to be written to.
@@ -97,6 +103,9 @@ class DecodedFrames:
                 self._cache[index] = density
                 self._cache.move_to_end(index)
             wanted = self._cache[frames.start]
-            while len(self._cache) > self._capacity:
-                self._cache.popitem(last=False)
+            self._drop_oldest()
         return wanted
+
+    def _drop_oldest(self) -> None:
+        while len(self._cache) > self._capacity:
+            self._cache.popitem(last=False)

@@ -132,8 +132,9 @@ class Rollout(DensityTrajectory):
         self._start_latent = origin.latent(model.latent_shape)
         self._advancing = threading.Lock()
         self._latents = LatentBuffer(latents)
+        self._decoded = DecodedFrames(model, self._latents, cache_bytes)
         super().__init__(
-            DecodedFrames(model, self._latents, cache_bytes),
+            self._decoded,
             model.grid,
             self._times_of(len(self._latents)),
             numbers=numbers,
@@ -169,30 +170,13 @@ class Rollout(DensityTrajectory):
                 remedy="Give a file written by eldyn rollout.",
             )
         recorded = {k: v for k, v in stored.provenance.items() if k != "conversions"}
-        origin = parse_config(RolloutOrigin, recorded, path=path)
-        if origin.model_sha256 is None or origin.model_sha256 != model.sha256:
-            raise EldynError(
-                f"the rollout was made by another model ({origin.model_name}, sha256 "
-                f"{_short(origin.model_sha256)}) than {model.name} ({_short(model.sha256)})",
-                path=path,
-                remedy="Resume it with the model that made it.",
-            )
-        model = model.for_trajectory(stored)
-        if tuple(latents.shape[1:]) != model.latent_shape:
-            raise EldynError(
-                f"the stored latents have the shape {tuple(latents.shape[1:])}, those of the model "
-                f"{model.name} {model.latent_shape}",
-                path=path,
-            )
-        rollout = cls.__new__(cls)
-        rollout._begin(
-            model,
-            origin,
+        rollout = cls.from_latents(
+            parse_config(RolloutOrigin, recorded, path=path),
             np.asarray(latents[:], dtype=np.float32),
-            stored.kind,
-            stored.numbers,
-            stored.path,
-            cache_bytes,
+            model,
+            stored,
+            path=stored.path,
+            cache_bytes=cache_bytes,
         )
         if not np.allclose(stored.times, rollout.times):
             raise EldynError(
@@ -201,6 +185,61 @@ class Rollout(DensityTrajectory):
                 remedy="Resume the whole rollout.",
             )
         return rollout
+
+    @classmethod
+    def from_latents(
+        cls,
+        origin: RolloutOrigin,
+        latents: FloatArray,
+        model: Emulator,
+        like: DensityTrajectory,
+        *,
+        path: Path | None = None,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> Self:
+        """Take up a rollout of which the latents were kept.
+
+        Parameters
+        ----------
+        origin : RolloutOrigin
+            Everything that fixes it.
+        latents : ndarray, (n, *latent_shape)
+            Normalised latents of its frames, from the first on; copied.
+        model : Emulator
+            The model that made it, on any grid.
+        like : DensityTrajectory
+            Gives grid, atomic numbers and kind, as the trajectory that it started from does.
+        path : Path, optional
+            Where it is stored.
+        cache_bytes : int
+            Bound of the memory that keeps decoded frames.
+
+        Raises
+        ------
+        EldynError
+            If another model made it, or the latents do not fit the model.
+        """
+        if origin.model_sha256 is None or origin.model_sha256 != model.sha256:
+            raise EldynError(
+                f"the rollout was made by another model ({origin.model_name}, sha256 "
+                f"{_short(origin.model_sha256)}) than {model.name} ({_short(model.sha256)})",
+                path=path,
+                remedy="Resume it with the model that made it.",
+            )
+        model = model.for_trajectory(like)
+        if latents.shape[1:] != model.latent_shape:
+            raise EldynError(
+                f"the stored latents have the shape {latents.shape[1:]}, those of the model "
+                f"{model.name} {model.latent_shape}",
+                path=path,
+            )
+        rollout = cls.__new__(cls)
+        rollout._begin(model, origin, latents, like.kind, like.numbers, path, cache_bytes)
+        return rollout
+
+    def limit_cache(self, cache_bytes: int) -> None:
+        """Change the bound of the memory that keeps decoded frames."""
+        self._decoded.limit(cache_bytes)
 
     @property
     def times(self) -> npt.NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -80,7 +80,7 @@ class LazyVolumes:
 
 
 class FrameCache:
-    """Volumes by index, the least recently used dropped first; safe between threads.
+    """Volumes by index (or another key), the least recently used dropped first; thread-safe.
 
     Parameters
     ----------
@@ -90,20 +90,25 @@ class FrameCache:
 
     def __init__(self, max_bytes: int = 512 * 2**20) -> None:
         self.max_bytes = max_bytes
-        self._volumes: OrderedDict[int, Volume] = OrderedDict()
+        self._volumes: OrderedDict[Hashable, Volume] = OrderedDict()
         self._n_bytes = 0
         self._lock = threading.Lock()
 
-    def put(self, index: int, volume: Volume) -> None:
+    def put(self, index: Hashable, volume: Volume) -> None:
         """Hold a volume."""
         with self._lock:
             self._drop(index)
             self._volumes[index] = volume
             self._n_bytes += volume.nbytes
-            while self._n_bytes > self.max_bytes and len(self._volumes) > 1:
-                self._drop(next(iter(self._volumes)))
+            self._drop_oldest()
 
-    def get(self, index: int) -> Volume | None:
+    def limit(self, max_bytes: int) -> None:
+        """Change the upper bound; what is beyond it is dropped."""
+        with self._lock:
+            self.max_bytes = max_bytes
+            self._drop_oldest()
+
+    def get(self, index: Hashable) -> Volume | None:
         """Return a volume, or None if it is not held."""
         with self._lock:
             volume = self._volumes.get(index)
@@ -111,7 +116,7 @@ class FrameCache:
                 self._volumes.move_to_end(index)
             return volume
 
-    def __contains__(self, index: int) -> bool:
+    def __contains__(self, index: Hashable) -> bool:
         with self._lock:
             return index in self._volumes
 
@@ -125,7 +130,11 @@ class FrameCache:
             self._volumes.clear()
             self._n_bytes = 0
 
-    def _drop(self, index: int) -> None:
+    def _drop_oldest(self) -> None:
+        while self._n_bytes > self.max_bytes and len(self._volumes) > 1:
+            self._drop(next(iter(self._volumes)))
+
+    def _drop(self, index: Hashable) -> None:
         volume = self._volumes.pop(index, None)
         if volume is not None:
             self._n_bytes -= volume.nbytes

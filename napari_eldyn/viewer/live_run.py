@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
+from napari_eldyn.viewer.run_progress import Pace, RunProgress
 from napari_eldyn.viewer.session import FrameUpdate, Session
 from napari_eldyn.viewer.worker import Job, Mailbox
 
-__all__ = ["LiveRun", "RunProgress"]
+__all__ = ["LiveRun"]
 
 _REFRESH_MS = 66  # at most 15 pictures per second
 _LONGEST_REST_S = 0.5
 
 
-@dataclass(frozen=True)
-class RunProgress:
-    """How far a rollout is: frames there and frames asked for, frames per second, seconds left."""
-
-    done: int
-    total: int
-    rate: float | None
-    remaining: float | None
-
-
 class LiveRun(QObject):
     """Generates frames on a thread (`work`) and reports on the GUI thread.
+
+    Frames of a stored rollout whose statistics are not counted yet are reported first.
 
     Progress goes to the dock and not to napari's activity dialog, whose bars run the event loop
     inside every update.
@@ -54,11 +45,9 @@ class LiveRun(QObject):
         super().__init__()
         self.session = session
         self.n_frames = n_frames
-        self.n_done = 0
-        self._n_before = session.n_generated
+        self._pace = Pace(len(session.statistics), session.n_unmeasured + n_frames)
         self._pause = threading.Event()
         self._mailbox: Mailbox[FrameUpdate] = Mailbox()
-        self._times: deque[float] = deque(maxlen=20)
         self._tick_end = time.perf_counter()
         self._rest_until = 0.0
         self._has_news = self._has_shown = False
@@ -78,7 +67,7 @@ class LiveRun(QObject):
     @property
     def is_paused(self) -> bool:
         """Whether the run was paused with frames left to do."""
-        return self._pause.is_set() and self.n_done < self.n_frames
+        return self._pause.is_set() and self._pace.n_done < self._pace.n_frames
 
     def close(self) -> None:
         """Deliver the last news and end."""
@@ -107,17 +96,11 @@ class LiveRun(QObject):
     def _take(self) -> bool:
         updates = self._mailbox.take()
         if updates:
-            self.n_done += len(updates)
-            self._times.extend(update.finished_at for update in updates)
+            self._pace.add(update.finished_at for update in updates)
             self.arrived.emit(updates)
             self.progressed.emit(self.progress())
         return bool(updates)
 
     def progress(self) -> RunProgress:
         """How far the run is now."""
-        rate = remaining = None
-        if len(self._times) > 1 and self._times[-1] > self._times[0]:
-            rate = (len(self._times) - 1) / (self._times[-1] - self._times[0])
-            remaining = (self.n_frames - self.n_done) / rate
-        before = self._n_before
-        return RunProgress(before + self.n_done, before + self.n_frames, rate, remaining)
+        return self._pace.progress()

@@ -9,7 +9,9 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 from napari_eldyn.viewer.controller import controller_of
-from napari_eldyn.viewer.session import FrameUpdate, MeasuredReference, Session
+from napari_eldyn.viewer.docking import place_dock
+from napari_eldyn.viewer.reference_measure import MeasuredReference
+from napari_eldyn.viewer.session import FrameUpdate, Session
 from napari_eldyn.widgets.statistics_dock import StatisticsDock
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class LiveStatistics(StatisticsDock):
         self._follow_theme()
         if control.measured is not None and control.session is not None:
             self._take_reference(control.measured)
+        place_dock(napari_viewer, self, "right")
 
     @property
     def n_frames(self) -> int:

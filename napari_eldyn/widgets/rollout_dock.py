@@ -24,14 +24,15 @@ from qtpy.QtWidgets import (
 )
 
 from napari_eldyn.viewer.controller import controller_of
+from napari_eldyn.viewer.docking import place_dock
 from napari_eldyn.viewer.layers import layer_trajectory
-from napari_eldyn.viewer.live_run import RunProgress
 from napari_eldyn.viewer.models import LoadedModel
-from napari_eldyn.viewer.session import RolloutSettings, Session
+from napari_eldyn.viewer.rollout_settings import RolloutSettings
+from napari_eldyn.viewer.run_progress import RunProgress
+from napari_eldyn.viewer.session import Session
 from napari_eldyn.widgets.messages import MessageArea
 from napari_eldyn.widgets.model_info import ModelCardDialog, describe_model, format_duration
 from napari_eldyn.widgets.model_list import ModelList
-from napari_eldyn.widgets.panel_switches import PanelSwitches
 from napari_eldyn.widgets.parts import note, row, set_note, spin
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class RolloutDock(QWidget):
         self._show_model(self.controller.model)
         self._show_reference(self.controller.reference_layer)
         self._update_enabled()
+        place_dock(napari_viewer, self, "left")
 
     # -- widgets ------------------------------------------------------------------------------
 
@@ -123,7 +125,6 @@ class RolloutDock(QWidget):
             "Show the newest frame while it runs. Moving the time slider switches this off; tick "
             "it to come back."
         )
-        self.panels = PanelSwitches(self.controller.panels)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(8)
@@ -148,7 +149,6 @@ class RolloutDock(QWidget):
         form.addRow("Evaluations", self.evaluations)
         form.addRow("Frames", row(self.n_frames, self.run_time))
         form.addRow("Seed", self.seed)
-        form.addRow("Panels", self.panels)
         grid = QGridLayout()
         grid.setSpacing(4)
         for place, button in enumerate(self.buttons.values()):
@@ -309,7 +309,6 @@ class RolloutDock(QWidget):
                 self.device.addItem(name)
         self.evaluations.setMaximum(model.most_evaluations)
         self._show_samplers(model)
-        self.panels.show_model(model)
         self.model_info.setText(describe_model(model))
         self.card.setEnabled(True)
         self._show_times()
