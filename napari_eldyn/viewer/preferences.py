@@ -1,4 +1,4 @@
-"""What is kept from one session to the next: napari's preferences of us, and last choices.
+"""What is kept from one session to the next: which reader opens our files, and last choices.
 
 Choices of the docks (models, sizes, switches) are kept in one JSON file beside napari's settings.
 With ``NAPARI_CONFIG=""``, where napari keeps nothing, they last as long as the process.
@@ -15,11 +15,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QCoreApplication, QThread, QTimer
-
 __all__ = [
     "forget",
-    "panel_preferences",
     "prefer_own_reader",
     "remember",
     "remembered",
@@ -48,16 +45,6 @@ def prefer_own_reader() -> None:
     missing = {pattern: _PLUGIN for pattern in _PATTERNS if pattern not in chosen}
     if missing:
         plugins.extension2reader = {**chosen, **missing}
-
-
-def panel_preferences() -> Any:
-    """Return napari's preferences of our panels; what is set in them is there the next time.
-
-    They are declared in the manifest, and listed in napari's Preferences.
-    """
-    from napari.settings import get_plugin_settings
-
-    return get_plugin_settings(_PLUGIN).panels
 
 
 class _Memory:
@@ -162,6 +149,8 @@ atexit.register(write_choices)
 
 
 def _write_later() -> None:
+    from qtpy.QtCore import QCoreApplication, QThread, QTimer
+
     app = QCoreApplication.instance()
     if app is not None and app.thread() is QThread.currentThread():
         QTimer.singleShot(_DELAY_MS, write_choices)

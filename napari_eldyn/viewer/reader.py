@@ -60,9 +60,9 @@ def read_layers(path: PathOrPaths) -> list[Any]:
     from napari.utils.notifications import show_error
 
     from napari_eldyn.viewer.layers import trajectory_layer
-    from napari_eldyn.viewer.presentation import watch_current_viewer
+    from napari_eldyn.viewer.workbench import equip_current_viewer
 
-    watch_current_viewer()
+    equip_current_viewer()
     try:
         return [trajectory_layer(trajectory) for trajectory in _open(path)]
     except EldynError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.viewer.layers import LayerTuple, trajectory_layer
-from napari_eldyn.viewer.presentation import watch_current_viewer
+from napari_eldyn.viewer.workbench import equip_current_viewer
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -75,7 +75,7 @@ def li32() -> list[LayerTuple]:
     EldynError
         If it is missing or damaged.
     """
-    watch_current_viewer()
+    equip_current_viewer()
     return [trajectory_layer(DensityTrajectory.open(sample_trajectory()))]
 
 
@@ -111,7 +111,7 @@ def _with_model(name: str) -> list[LayerTuple]:
             "this sample model is missing", path=path, remedy="Clone the repository again."
         )
     trajectory = DensityTrajectory.open(sample_trajectory())
-    watch_current_viewer()
+    equip_current_viewer()
     viewer = current_viewer()
     if viewer is not None:
         # After napari has added the layer.
@@ -121,11 +121,11 @@ def _with_model(name: str) -> list[LayerTuple]:
 
 def _start_session(viewer: Viewer, trajectory: DensityTrajectory, model: Path) -> None:
     from napari_eldyn.viewer.controller import controller_of
+    from napari_eldyn.viewer.docking import open_workbench
 
     control = controller_of(viewer)
     if control.is_closed:
         return
-    for dock in ("Rollout", "Statistics"):
-        viewer.window.add_plugin_dock_widget("napari-eldyn", dock)
+    open_workbench(viewer)
     control.set_reference(trajectory)
     control.set_model(model)

@@ -1,0 +1,374 @@
+"""Where the plugin's docks belong in a viewer's window, and how they get there.
+
+Left, as tabs: layer controls, Rollout, Compare, Movie, Figures. Right: Statistics. Below the
+canvas: what is shown in 2D only.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QByteArray, QObject, Qt, QTimer
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
+
+from napari_eldyn.viewer._compat import main_window, unwrap
+from napari_eldyn.viewer.closing import ClosingWatch
+from napari_eldyn.viewer.preferences import remember, remembered
+from napari_eldyn.viewer.taming import tame
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+__all__ = [
+    "DOCKS",
+    "close_dock",
+    "dock_of",
+    "find_dock",
+    "find_docks",
+    "open_dock",
+    "open_workbench",
+    "place_dock",
+    "remember_layout",
+    "reset_layout",
+    "restore_state",
+    "saved_state",
+]
+
+DOCKS = {
+    "Rollout": "left",
+    "Compare": "left",
+    "Movie": "left",
+    "Figures": "left",
+    "Statistics": "right",
+}
+"""Areas of the docks in the manifest, in the order of their tabs."""
+
+_PLUGIN = "napari-eldyn"
+_AREAS = {
+    "left": Qt.DockWidgetArea.LeftDockWidgetArea,
+    "right": Qt.DockWidgetArea.RightDockWidgetArea,
+    "bottom": Qt.DockWidgetArea.BottomDockWidgetArea,
+}
+_WIDTHS = {"left": 310, "right": 360}
+_STRIP_HEIGHT = 190
+_LAYER_DOCKS = ("layer controls", "layer list")
+_GROUP = "layout"  # of remembered choices
+
+
+def place_dock(viewer: Viewer, widget: QWidget, area: str) -> None:
+    """Put a dock where it belongs as soon as napari has docked it.
+
+    Each dock of the plugin calls this at the end of its ``__init__``. Where the user put the dock
+    in an earlier session, it stays.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer that it will be docked in.
+    widget : QWidget
+        The content of the dock.
+    area : str
+        ``left`` (a tab beside the layer controls), ``right``, or ``bottom``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such area.
+    """
+    from napari_eldyn.viewer.workbench import equip
+
+    if area not in _AREAS:
+        raise ValueError(f"no area {area!r}; there are {', '.join(_AREAS)}")
+    viewer = unwrap(viewer)
+    equip(viewer)
+    tame(widget, viewer)
+    widget.setProperty("eldyn_area", area)
+    moved = _user_areas()  # before napari notes where it puts the dock now
+    of_viewer, of_widget = weakref.ref(viewer), weakref.ref(widget)
+
+    def place() -> None:
+        viewer, widget = of_viewer(), of_widget()
+        dock = None if viewer is None or widget is None else dock_of(widget)
+        if viewer is None or dock is None or dock.property("eldyn_placed"):
+            return
+        if moved.get(dock.objectName(), area) == area:
+            _put(viewer, dock, area)
+        _finish(dock)
+        dock.show()
+        dock.raise_()
+
+    _soon(widget, place)
+
+
+def dock_of(widget: QWidget) -> QDockWidget | None:
+    """Return the dock that a widget is in, or None."""
+    parent: Any = widget
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parentWidget()
+    return parent
+
+
+def find_dock(viewer: Viewer, name: str) -> QDockWidget | None:
+    """Return one of the plugin's docks by its name in `DOCKS`, or None if it is not there."""
+    window = main_window(viewer)
+    if window is not None:
+        # napari's menu and its API give the same dock different names: "Rollout (...)".
+        for dock in window.findChildren(QDockWidget):
+            if dock.objectName().startswith(f"{name} (") and _is_ours(dock):
+                return dock
+    return None
+
+
+def find_docks(viewer: Viewer) -> dict[str, QDockWidget]:
+    """Return the plugin's docks that are there, shown or hidden, by their names in `DOCKS`."""
+    found = ((name, find_dock(viewer, name)) for name in DOCKS)
+    return {name: dock for name, dock in found if dock is not None}
+
+
+def open_dock(viewer: Viewer, name: str) -> QWidget:
+    """Show a dock in its place, in front; made if it is not there yet.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Where.
+    name : str
+        One of `DOCKS`.
+
+    Returns
+    -------
+    QWidget
+        The content of the dock.
+    """
+    viewer = unwrap(viewer)
+    dock = find_dock(viewer, name)
+    if dock is None:
+        dock = _make_dock(viewer, name)
+    dock.show()
+    dock.raise_()
+    content = dock.widget()
+    assert content is not None
+    return content
+
+
+def close_dock(viewer: Viewer, name: str) -> None:
+    """Close a dock for good, as the cross in its title does; nothing if it is not there."""
+    dock = find_dock(viewer, name)
+    if dock is not None:
+        viewer.window.remove_dock_widget(dock)
+
+
+def open_workbench(viewer: Viewer, front: str = "Rollout") -> dict[str, QWidget]:
+    """Open all docks of the plugin in their places, or as they were when a window last closed.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Where.
+    front : str
+        The tab in front in the left column.
+
+    Returns
+    -------
+    dict
+        The contents of the docks by name.
+    """
+    viewer = unwrap(viewer)
+    fresh = not find_docks(viewer)
+    names = _present()
+    contents = {name: open_dock(viewer, name) for name in names}
+    QApplication.processEvents()  # the tabs come into being
+    last = remembered(_GROUP).get("state")
+    if fresh and isinstance(last, str) and restore_state(viewer, last):
+        for name in names:  # some may have been closed
+            contents[name] = open_dock(viewer, name)
+    elif fresh:
+        _size_columns(viewer)
+    open_dock(viewer, front)
+    return contents
+
+
+def reset_layout(viewer: Viewer) -> None:
+    """Put the docks that are open back into their places, at their first sizes."""
+    viewer = unwrap(viewer)
+    window = main_window(viewer)
+    if window is None:
+        return
+    shown = [dock for dock in window.findChildren(QDockWidget) if not dock.isHidden()]
+    for name in _LAYER_DOCKS:
+        dock = window.findChild(QDockWidget, name)
+        if dock is not None:
+            dock.setFloating(False)
+            window.addDockWidget(_AREAS["left"], dock)
+            dock.show()
+    for dock in shown:
+        content = dock.widget()
+        area = None if content is None else content.property("eldyn_area")
+        if area is not None:
+            _put(viewer, dock, area)
+            dock.show()
+    QApplication.processEvents()
+    _size_columns(viewer)
+    first = next((dock for dock in find_docks(viewer).values() if dock in shown), None)
+    if first is not None:
+        first.raise_()
+
+
+def saved_state(viewer: Viewer) -> str:
+    """Return areas, sizes, tabs and visibility of all docks of the window as text."""
+    window = main_window(viewer)
+    if window is None:
+        return ""
+    return base64.b64encode(window.saveState().data()).decode("ascii")
+
+
+def restore_state(viewer: Viewer, state: str) -> bool:
+    """Lay docks out as they were; those that are not there are left out.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Where.
+    state : str
+        Of `saved_state`.
+
+    Returns
+    -------
+    bool
+        Whether it could be done.
+    """
+    window = main_window(viewer)
+    try:
+        data = base64.b64decode(state.encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        return False
+    return window is not None and bool(window.restoreState(QByteArray(data)))
+
+
+def remember_layout(viewer: Viewer) -> None:
+    """Remember the layout for the next `open_workbench` when the window closes."""
+    window = main_window(viewer)
+    if window is None:
+        return
+    of_viewer = weakref.ref(viewer)
+
+    def keep() -> None:
+        viewer = of_viewer()
+        if viewer is not None and find_docks(viewer):
+            remember(_GROUP, state=saved_state(viewer))
+
+    ClosingWatch(window, keep)
+
+
+def _present() -> list[str]:
+    from npe2 import PluginManager
+
+    widgets = PluginManager.instance().get_manifest(_PLUGIN).contributions.widgets or []
+    titles = {widget.display_name for widget in widgets}
+    return [name for name in DOCKS if name in titles]
+
+
+def _make_dock(viewer: Viewer, name: str) -> QDockWidget:
+    area = DOCKS[name]
+    dock: QDockWidget = viewer.window.add_plugin_dock_widget(_PLUGIN, name)[0]
+    _put(viewer, dock, area)
+    _finish(dock)
+    return dock
+
+
+def _finish(dock: QDockWidget) -> None:
+    """Give a dock a title that fits a tab, and leave it alone from now on."""
+    dock.setWindowTitle(dock.objectName().partition(" (")[0])
+    dock.setProperty("eldyn_placed", True)
+
+
+def _soon(owner: QObject, action: Callable[[], None]) -> None:
+    """Act in the next turn of the event loop, if the owner is still there."""
+    timer = QTimer(owner)
+    timer.setSingleShot(True)
+    timer.timeout.connect(action)
+    timer.timeout.connect(timer.deleteLater)
+    timer.start(0)
+
+
+def _user_areas() -> dict[str, str]:
+    """Areas in which the user left docks in an earlier session, by the docks' names."""
+    from napari.settings import get_settings
+
+    return dict(get_settings().application.plugin_widget_positions)
+
+
+def _put(viewer: Viewer, dock: QDockWidget, area: str) -> None:
+    window = main_window(viewer)
+    if not isinstance(window, QMainWindow):
+        return
+    anchor = _anchor(window, dock, area)
+    crowded = anchor is not None and _is_ours(anchor)
+    dock.setFloating(False)
+    window.addDockWidget(_AREAS[area], dock)
+    if anchor is not None:
+        window.tabifyDockWidget(anchor, dock)
+    if not crowded:
+        _soon(dock, lambda: _size_columns_of(window, dock, area))
+
+
+def _anchor(window: QMainWindow, dock: QDockWidget, area: str) -> QDockWidget | None:
+    """Return the dock to lie on: the last of ours before it in the column, or layer controls."""
+    ranks = list(DOCKS)
+
+    def rank(other: QDockWidget) -> int:
+        name = other.objectName().partition(" (")[0]
+        return ranks.index(name) if name in ranks and _is_ours(other) else -1
+
+    fitting = [
+        other
+        for other in window.findChildren(QDockWidget)
+        if other is not dock
+        and not other.isFloating()
+        and not other.isHidden()
+        and window.dockWidgetArea(other) == _AREAS[area]
+        and (_is_ours(other) or (area == "left" and other.objectName() == _LAYER_DOCKS[0]))
+    ]
+    return max(fitting, key=rank, default=None)
+
+
+def _is_ours(dock: QDockWidget) -> bool:
+    content = dock.widget()
+    return content is not None and content.property("eldyn_area") is not None
+
+
+def _size_columns(viewer: Viewer) -> None:
+    window = main_window(viewer)
+    if window is None:
+        return
+    for area in _AREAS:
+        dock = next(
+            (
+                dock
+                for dock in window.findChildren(QDockWidget)
+                if _is_ours(dock)
+                and not dock.isHidden()
+                and not dock.isFloating()
+                and window.dockWidgetArea(dock) == _AREAS[area]
+            ),
+            None,
+        )
+        if dock is not None:
+            _size_columns_of(window, dock, area)
+
+
+def _size_columns_of(window: QMainWindow, dock: QDockWidget, area: str) -> None:
+    """Give a column its width, and in the left one the layer list a quarter of the height."""
+    if dock.isFloating():
+        return
+    if area == "bottom":
+        window.resizeDocks([dock], [_STRIP_HEIGHT], Qt.Orientation.Vertical)
+        return
+    window.resizeDocks([dock], [_WIDTHS[area]], Qt.Orientation.Horizontal)
+    layers = window.findChild(QDockWidget, _LAYER_DOCKS[1])
+    if area == "left" and layers is not None:
+        window.resizeDocks([dock, layers], [3, 1], Qt.Orientation.Vertical)

@@ -1,0 +1,50 @@
+"""What a viewer gets as soon as the plugin is used in it, once."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from napari_eldyn.viewer._compat import main_window, unwrap
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+__all__ = ["equip", "equip_current_viewer"]
+
+_equipped: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def equip(viewer: Viewer) -> None:
+    """Give a viewer our look, keys, menu and layout history, unless it has them.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Any; one without a window only gets the look.
+    """
+    from napari_eldyn.viewer.docking import remember_layout
+    from napari_eldyn.viewer.layout_history import layout_history_of
+    from napari_eldyn.viewer.menu import add_menu
+    from napari_eldyn.viewer.presentation import presentation_of
+    from napari_eldyn.viewer.shortcuts import bind_shortcuts
+
+    viewer = unwrap(viewer)
+    if viewer in _equipped:
+        return
+    _equipped.add(viewer)
+    presentation_of(viewer)
+    bind_shortcuts(viewer)
+    if main_window(viewer) is not None:
+        remember_layout(viewer)
+        layout_history_of(viewer)
+        add_menu(viewer)
+
+
+def equip_current_viewer() -> None:
+    """Equip the viewer in front, if there is one."""
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    if viewer is not None:
+        equip(viewer)
