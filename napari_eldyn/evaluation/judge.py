@@ -29,7 +29,7 @@ from napari_eldyn.versions import installed_versions
 if TYPE_CHECKING:
     from napari_eldyn.emulator.ensemble_forecast import EnsembleForecast
 
-__all__ = ["FORMAT_VERSION", "Evaluation", "Judged", "evaluate"]
+__all__ = ["FORMAT_VERSION", "Evaluation", "Judged", "choose_normalisation", "evaluate"]
 
 #: Version of the layout of metrics.json. 1 held a single rollout at the top level, 2 a single
 #: training trajectory and quarters instead of windows.
@@ -112,7 +112,7 @@ def evaluate(inputs: Inputs, stages: Stages | None = None) -> Evaluation:
     """
     stages = stages or Stages(show=False)
     reference = inputs.reference
-    normalisation, source = _normalisation(inputs, stages)
+    normalisation, source = choose_normalisation(inputs, stages)
     settings = default_settings(reference, normalisation)
     judged: dict[str, Judged] = {}
     rollouts: dict[str, dict[str, Any]] = {}
@@ -272,7 +272,7 @@ def _transfer_section(
     }
 
 
-def _normalisation(inputs: Inputs, stages: Stages) -> tuple[LogNormalisation, str]:
+def choose_normalisation(inputs: Inputs, stages: Stages) -> tuple[LogNormalisation, str]:
     """Find one normalisation for all: that of the first model, else fitted on the reference."""
     for candidate in inputs.candidates:
         recorded = candidate.normalisation

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from napari_eldyn.density.files import write_whole
+from napari_eldyn.figures.presets import FigureStyle
 from napari_eldyn.figures.style import LIGHT, context
 
 __all__ = ["FIGURE_FORMATS", "inline_svg", "save_figure"]
@@ -26,9 +28,14 @@ _SALT = "napari-eldyn"
 
 
 def save_figure(
-    figure: Figure, path: str | Path, *, provenance: Mapping[str, Any] | None = None
+    figure: Figure,
+    path: str | Path,
+    *,
+    provenance: Mapping[str, Any] | None = None,
+    style: FigureStyle | None = None,
+    formats: Sequence[str] = FIGURE_FORMATS,
 ) -> tuple[Path, ...]:
-    """Save a figure as PDF and SVG (text as text) and as PNG (300 dots per inch).
+    """Save a figure as PDF and SVG (text as text) and as PNG.
 
     Parameters
     ----------
@@ -38,11 +45,15 @@ def save_figure(
         Final name without ending, or with one of the endings.
     provenance : mapping, optional
         What the figure shows (model, seed, sampler ...); stored as JSON in each file.
+    style : FigureStyle, optional
+        What it was drawn with: gives the fonts and the dots per inch (300 without it).
+    formats : sequence of str
+        Which of the formats.
 
     Returns
     -------
     tuple of Path
-        The PDF, the PNG and the SVG. Each appears under its name only when whole. The same
+        The files, in the order of `formats`. Each appears under its name only when whole. The same
         figure gives the same bytes: no date is stored.
 
     Raises
@@ -55,11 +66,15 @@ def save_figure(
         base = base.with_suffix("")
     story = json.dumps(dict(provenance or {}), default=str, sort_keys=True, ensure_ascii=False)
     saved = []
-    for kind in FIGURE_FORMATS:
+    dpi = _PNG_DPI if style is None else style.dpi
+    for kind in formats:
         target = base.with_name(f"{base.name}.{kind}")
         buffer = io.BytesIO()
-        with context(LIGHT), matplotlib.rc_context({"svg.hashsalt": _SALT}):
-            figure.savefig(buffer, format=kind, dpi=_PNG_DPI, metadata=_metadata(kind, base, story))
+        settings: AbstractContextManager[None] = (
+            context(LIGHT) if style is None else style.context()
+        )
+        with settings, matplotlib.rc_context({"svg.hashsalt": _SALT}):
+            figure.savefig(buffer, format=kind, dpi=dpi, metadata=_metadata(kind, base, story))
         write_whole(target, buffer.getvalue())
         saved.append(target)
     return tuple(saved)
