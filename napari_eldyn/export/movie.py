@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_eldyn.exceptions import EldynError
-from napari_eldyn.export.encoder import Mp4Encoder
+from napari_eldyn.export.encoder import open_encoder
 from napari_eldyn.viewer._compat import is_shown, resized_canvas
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def record_movie(
     shown_before = viewer.dims.current_step[0]
     with (
         _camera_ready(viewer, path, size, window) as (grab, movie_size),
-        Mp4Encoder(path, movie_size, fps, overwrite=overwrite) as encoder,
+        open_encoder(path, movie_size, fps, overwrite=overwrite) as encoder,
     ):
         for done, step in enumerate(steps):
             if stop is not None and stop():
