@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from napari_eldyn.figures.live_plot import MEAN_WIDTH, FloatArray, LivePlot
+from napari_eldyn.figures.live_plot import MEAN_WIDTH, LivePlot
 from napari_eldyn.figures.style import Palette
 
 __all__ = ["MOST_SHELLS", "CorrelationPlot"]
@@ -145,4 +145,3 @@ class CorrelationPlot(LivePlot):
             self._low = min(1.3 * low, -0.2)
             self.axes.set_ylim(self._low, 1.05)
             self._redraw_needed = True
-

@@ -61,6 +61,16 @@ class LivePlot:
             if artist.get_visible():
                 self.axes.draw_artist(artist)
 
+    def read(self, x: float, y: float) -> str:
+        """Say what is drawn near a point of the axes, with units; nothing if there is nothing.
+
+        Parameters
+        ----------
+        x, y : float
+            In data coordinates.
+        """
+        return ""
+
     def set_box(self, box: tuple[float, float, float, float]) -> None:
         """Move the plot within its figure.
 

@@ -19,7 +19,7 @@ from napari_eldyn.figures.style import Palette
 __all__ = ["QuantilePlot"]
 
 # Shares of values, in per cent, at which thin lines make the tails readable.
-_SHARES = (0.001, 0.1, 10.0, 90.0, 99.9, 99.999)
+_SHARES = (0.001, 0.1, 2.5, 16.0, 84.0, 97.5, 99.9, 99.999)
 _LEAST_REACH = 3.5
 
 
@@ -79,23 +79,25 @@ class QuantilePlot(LivePlot):
         self._frames["generated"].set_label("this frame")
         for share in _SHARES:
             axes.axvline(ndtri(share / 100), color=palette.grid, lw=0.6, zorder=0.5)
+            # Where the curves are not: above them on the left, below them on the right.
+            left = share < 50
             text = axes.text(
                 ndtri(share / 100),
-                0.02,
+                0.97 if left else 0.03,
                 f"{share:g} %",
                 transform=axes.get_xaxis_transform(),
                 color=palette.muted,
                 size="x-small",
                 ha="center",
-                va="bottom",
+                va="top" if left else "bottom",
                 clip_on=True,
             )
             text.set_bbox({"facecolor": palette.background, "lw": 0, "pad": 0.6})
         axes.set_ylim(self.edges[0], self.edges[-1])
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axes.set_xlabel("quantile of the normal distribution (dimensionless)")
-        axes.set_ylabel(r"normalised density $\tilde{\rho}$")
+        axes.set_xlabel("quantile of the normal distribution")
+        axes.set_ylabel(r"normalised $\tilde{\rho}$")
         self._fit()
 
     def set_reference(
@@ -155,7 +157,7 @@ class QuantilePlot(LivePlot):
         handles: list[Artist] = [self._reference, self._guide, *self._running.values()]
         if self._live:
             handles.append(self._frames["generated"])
-        self.axes.legend(handles=handles, loc="upper left")
+        self.axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1.0, 0.08))
         self._redraw_needed = True
 
     def _thin(self, colour: str) -> Line2D:

@@ -103,13 +103,3 @@ class RolloutPlot(LivePlot, ABC):
     @abstractmethod
     def table(self) -> dict[str, FloatArray]:
         """Return what is drawn as columns, named with their units; they may differ in length."""
-
-    @abstractmethod
-    def read(self, x: float, y: float) -> str:
-        """Say what is drawn near a point of the axes, with units; nothing if there is nothing.
-
-        Parameters
-        ----------
-        x, y : float
-            In data coordinates.
-        """

@@ -192,7 +192,7 @@ class RolloutExtremes(TracePlot, RolloutPlot):
     ) -> None:
         series, reference = yardstick.series, yardstick.reference
         log = reference.minimum > 0
-        label = r"density $\rho$ (electrons/Å$^3$)"
+        label = r"$\rho$ (electrons/Å$^3$)"
         super().__init__(axes, palette, ["maximum", "minimum"], label, log=log, live=live)
         self._history: RolloutHistory | None = None
         self._usual: dict[str, float] = {}

@@ -89,8 +89,8 @@ class RolloutDistribution(DistributionPlot, RolloutPlot):
             for name, one in self._curves.named().items()
         }
         return {
-            "normalised density, lower edge (dimensionless)": self.edges[:-1],
-            "normalised density, upper edge (dimensionless)": self.edges[1:],
+            "normalised density lower edge (dimensionless)": self.edges[:-1],
+            "normalised density upper edge (dimensionless)": self.edges[1:],
             **curves,
         }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
@@ -41,7 +43,7 @@ def usual_shells(waves: DensityWaves) -> tuple[int, ...]:
     """
     chosen = []
     limits = np.linspace(*MAIN_PEAK, _USUAL_SHELLS + 1)
-    for low, high in zip(limits[:-1], limits[1:], strict=True):
+    for low, high in pairwise(limits):
         inside = np.flatnonzero((waves.q >= low) & (waves.q < high))
         if len(inside):
             chosen.append(int(inside[np.argmax(waves.counts[inside])]))
@@ -114,8 +116,8 @@ class RolloutStructureFactor(StructureFactorPlot, RolloutPlot):
         levels = self._yardstick.levels
         found: dict[str, FrameStatistics | RunningStatistics | None] = {
             "reference": self._yardstick.reference,
-            "reference, first half": None if levels is None else levels.halves[0],
-            "reference, second half": None if levels is None else levels.halves[1],
+            "first half of the reference": None if levels is None else levels.halves[0],
+            "second half of the reference": None if levels is None else levels.halves[1],
             "generated": self._mean,
             "generated frame": self._shown_frame.generated,
             "reference frame": self._shown_frame.reference,
@@ -127,8 +129,8 @@ class RolloutStructureFactor(StructureFactorPlot, RolloutPlot):
         }
         for name, one in found.items():
             if one is not None:
-                columns[f"{name} S(q), amplitude (electrons)"] = one.amplitude
-                columns[f"{name} S(q), intensity (electrons)"] = one.intensity
+                columns[f"{name} S(q) amplitude (electrons)"] = one.amplitude
+                columns[f"{name} S(q) intensity (electrons)"] = one.intensity
         return columns
 
     def read(self, x: float, y: float) -> str:
@@ -226,7 +228,7 @@ class RolloutCorrelation(CorrelationPlot, RolloutPlot):
             columns |= self._curves("reference", known.values, known.normalised)
             if known.normalised_error is not None:
                 for shell in self._shells:
-                    name = f"reference standard error of F(q,t)/F(q,0), {self._named(shell)}"
+                    name = f"reference standard error of F(q,t)/F(q,0) at {self._named(shell)}"
                     columns[name] = known.normalised_error[shell]
         return columns
 
@@ -274,8 +276,8 @@ class RolloutCorrelation(CorrelationPlot, RolloutPlot):
     ) -> dict[str, NDArray[np.float64]]:
         columns = {}
         for shell in self._shells:
-            columns[f"{name} F(q,t) (electrons), {self._named(shell)}"] = values[shell]
-            columns[f"{name} F(q,t)/F(q,0), {self._named(shell)}"] = normalised[shell]
+            columns[f"{name} F(q,t) (electrons) at {self._named(shell)}"] = values[shell]
+            columns[f"{name} F(q,t)/F(q,0) at {self._named(shell)}"] = normalised[shell]
         return columns
 
     def _named(self, shell: int) -> str:
@@ -289,5 +291,5 @@ class RolloutCorrelation(CorrelationPlot, RolloutPlot):
 
 
 def _drawn(lags: int, n_frames: int) -> int:
-    """Number of lags drawn."""
+    """Count the lags drawn."""
     return min(lags, max(1, n_frames // 2) + 1)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike
 
 from napari_eldyn.figures.style import Palette
 
 __all__ = ["add_shell_strip", "below_strip"]
 
-_GAP, _HEIGHT = 0.04, 0.2  # of the height of the axes below
+_GAP, _HEIGHT = 0.03, 0.26  # of the height of the axes below
 
 
 def add_shell_strip(axes: Axes, palette: Palette, q: ArrayLike, counts: ArrayLike) -> Axes:
@@ -40,19 +40,31 @@ def add_shell_strip(axes: Axes, palette: Palette, q: ArrayLike, counts: ArrayLik
     strip = axes.inset_axes((0.0, 1.0 + _GAP, 1.0, _HEIGHT))
     strip.set_xlim(axes.get_xlim())
     strip.set_yscale("log")
-    top = max(10.0, 3.0 * float(points.max()))
-    strip.set_ylim(1.0, top)
+    # Bars take the lower half, numbers the upper.
+    strip.set_ylim(1.0, max(10.0, float(points.max()) ** 1.9))
     spacing = float(np.diff(wave_numbers).min()) if len(wave_numbers) > 1 else 0.1
     strip.bar(wave_numbers, points, width=0.6 * spacing, color=palette.muted, lw=0, alpha=0.7)
-    largest = int(10 ** np.floor(np.log10(points.max())))
-    strip.yaxis.set_major_locator(FixedLocator([1, largest] if largest > 1 else [1]))
-    strip.yaxis.set_major_formatter(FixedFormatter(["1", f"{largest}"]))
+    for place, side in {0: "center", len(points) - 1: "right"}.items():
+        strip.annotate(
+            f"{points[place]:.0f}",
+            (wave_numbers[place], points[place]),
+            (0, 1),
+            textcoords="offset points",
+            size="x-small",
+            color=palette.muted,
+            ha=side,
+        )
+    strip.yaxis.set_major_locator(NullLocator())
     strip.yaxis.set_minor_locator(NullLocator())
-    strip.tick_params(labelbottom=False, labelsize="x-small")
-    strip.text(
-        0.012, 0.9, "points per shell", transform=strip.transAxes, size="x-small",
-        color=palette.muted, va="top",
-    )  # fmt: skip
+    strip.tick_params(labelbottom=False)
+    strip.set_ylabel(
+        "points\nper shell",
+        size="x-small",
+        color=palette.muted,
+        rotation=0,
+        ha="right",
+        va="center",
+    )
     return strip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -124,7 +125,7 @@ class TracePlot(TimePlot):
         if len(t):
             self._fit_times(t)
 
-    def legend(self, loc: str) -> None:
+    def legend(self, loc: Literal["upper left", "center left"]) -> None:
         """Name the lines and the band inside the axes."""
         self.axes.legend(handles=self._handles, loc=loc, ncols=2, columnspacing=1.0)
         self._redraw_needed = True

@@ -170,10 +170,14 @@ class RolloutHistory:
 
     def time_of(self, index: int) -> float | None:
         """Time in fs of a rollout frame, None if it was not added."""
+        position = self.position_of(index)
+        return None if position is None else float(self._columns[_TIME, position])
+
+    def position_of(self, index: int) -> int | None:
+        """Tell as which number, from 0, a rollout frame was added; None if it was not."""
         position = int(np.searchsorted(self._columns[_INDEX, : self.n], index))
-        if position < self.n and self._columns[_INDEX, position] == index:
-            return float(self._columns[_TIME, position])
-        return None
+        there = position < self.n and self._columns[_INDEX, position] == index
+        return position if there else None
 
     def _judge(self) -> None:
         """Fill in the divergences of the frames waiting."""

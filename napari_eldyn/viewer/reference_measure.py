@@ -5,12 +5,15 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.observables.levels import ReferenceLevels, levels_from_statistics
+from napari_eldyn.observables.reference_series import ReferenceSeries
 from napari_eldyn.observables.statistics import StatisticsSettings
 from napari_eldyn.observables.trajectory_statistics import (
     TrajectoryStatistics,
@@ -18,6 +21,9 @@ from napari_eldyn.observables.trajectory_statistics import (
 )
 from napari_eldyn.viewer.session import Session
 from napari_eldyn.viewer.worker import Job, explain_error, start_job
+
+if TYPE_CHECKING:
+    from napari_eldyn.figures.rollout_plots import Yardstick
 
 __all__ = ["MeasuredReference", "ReferenceMeasuring", "measure_reference"]
 
@@ -34,6 +40,18 @@ class MeasuredReference:
     statistics: TrajectoryStatistics
     levels: ReferenceLevels | None
     problem: str = ""
+
+    @cached_property
+    def yardstick(self) -> Yardstick:
+        """The same as the plots take it."""
+        from napari_eldyn.figures.rollout_plots import Yardstick
+
+        try:
+            timestep = self.trajectory.timestep
+        except EldynError:  # unequal steps, or one frame alone: no F(q,t) then
+            timestep = None
+        series = ReferenceSeries(self.statistics, self.settings, timestep)
+        return Yardstick(self.settings, self.statistics.pooled, self.levels, series)
 
 
 def measure_reference(

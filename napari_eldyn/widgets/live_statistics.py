@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 from napari_eldyn.viewer.controller import controller_of
 from napari_eldyn.viewer.docking import place_dock
+from napari_eldyn.viewer.preferences import remember, remembered
 from napari_eldyn.viewer.reference_measure import MeasuredReference
 from napari_eldyn.viewer.session import FrameUpdate, Session
 from napari_eldyn.widgets.statistics_dock import StatisticsDock
@@ -43,6 +44,9 @@ class LiveStatistics(StatisticsDock):
         control.follow_changed.connect(self._follow)
         napari_viewer.events.theme.connect(self._follow_theme)
         self._follow_theme()
+        self.set_provenance(self._origin)
+        self.restore_session_state(remembered("statistics"))
+        self.state_changed.connect(lambda state: remember("statistics", **state))
         if control.measured is not None and control.session is not None:
             self._take_reference(control.measured)
         place_dock(napari_viewer, self, "right")
@@ -74,7 +78,7 @@ class LiveStatistics(StatisticsDock):
     def _take_reference(self, measured: MeasuredReference) -> None:
         """Draw the reference, then catch up with frames made while it was being measured."""
         self._measured = measured
-        self.set_reference(measured.settings, measured.statistics.pooled, measured.levels)
+        self.set_reference(measured.yardstick)
         self._reported = 0
         self._lay_out_time()
         self._catch_up()
@@ -108,6 +112,16 @@ class LiveStatistics(StatisticsDock):
         if panels is not None:
             pairing = panels.pairing
             self.set_time_range(pairing.first_time, pairing.time(panels.n_steps))
+
+    def _origin(self) -> dict[str, Any]:
+        """Tell what the plots show, for files saved from them."""
+        session = self.controller.session
+        if session is None:
+            return {}
+        origin = session.rollout.origin.model_dump(
+            mode="json", exclude={"start_latent", "normalisation"}
+        )
+        return {"generated frames": self._reported, **origin}
 
     def _show_index(self, index: int) -> None:
         control, measured = self.controller, self._measured

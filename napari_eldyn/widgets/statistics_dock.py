@@ -1,30 +1,30 @@
-"""The Statistics dock: live value distribution, sJSD and S(q) of a rollout over its reference."""
+"""The Statistics dock: a rollout beside its reference, plot by plot."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtCore import QSize, Qt, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_eldyn.figures.rollout_plots import PLOTS, ShownFrame, Yardstick
 from napari_eldyn.figures.style import DARK, LIGHT, palette_on
-from napari_eldyn.observables.levels import ReferenceLevels
-from napari_eldyn.observables.statistics import (
-    FrameStatistics,
-    RunningStatistics,
-    StatisticsSettings,
-)
+from napari_eldyn.observables.rollout_history import RolloutHistory
+from napari_eldyn.observables.statistics import FrameStatistics
+from napari_eldyn.widgets.messages import MessageArea
 from napari_eldyn.widgets.section import Section
-from napari_eldyn.widgets.statistics_history import RolloutHistory
+from napari_eldyn.widgets.statistics_choices import StatisticsChoices
 from napari_eldyn.widgets.statistics_numbers import StatisticsNumbers
-from napari_eldyn.widgets.statistics_plots import StatisticsPlots, Yardstick
+from napari_eldyn.widgets.statistics_plots import StatisticsPlots
 
 __all__ = ["StatisticsDock", "Update"]
 
 # Updates that come faster than this are drawn together (ms).
 _DRAW_INTERVAL = 40
-_MINIMUM_WIDTH = 340
+_MINIMUM_WIDTH = 320
+_OPEN_AT_FIRST = ("distribution", "divergence", "structure_factor")
+_SCORES = "scores"
 
 
 class Update(Protocol):
@@ -47,8 +47,8 @@ class StatisticsDock(QWidget):
     """Statistics of a rollout beside those of its reference.
 
     Everything comes in through the methods, on the GUI thread; the dock computes only divergences
-    of histograms. Adding a frame is cheap whether or not the dock is seen; drawing waits up to
-    40 ms so that frames that arrive together are drawn once.
+    of histograms and, where it is shown, F(q,t). Adding a frame is cheap whether or not the dock is
+    seen; drawing waits up to 40 ms so that frames that arrive together are drawn once.
 
     Parameters
     ----------
@@ -58,10 +58,17 @@ class StatisticsDock(QWidget):
     Attributes
     ----------
     plots : StatisticsPlots or None
-        Canvases and their choices; None until there is a reference.
+        Canvases and their menus; None until there is a reference.
+    choices : StatisticsChoices
+        Controls of the plots.
     numbers : StatisticsNumbers
-        Headline and tables.
+        Headline and table.
+    messages : MessageArea
+        What was saved, and what went wrong.
     """
+
+    state_changed = Signal(dict)
+    """The user folded, unfolded or chose something: the new `session_state`."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -76,30 +83,36 @@ class StatisticsDock(QWidget):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_DRAW_INTERVAL)
         self._timer.timeout.connect(self.draw_now)
+        self._provenance: Callable[[], Mapping[str, Any]] = dict
+        self._open = set(_OPEN_AT_FIRST)
+        self._sections: dict[str, Section] = {}
         self.plots: StatisticsPlots | None = None
+        self.choices = StatisticsChoices()
+        self.choices.changed.connect(self._choose)
         self._build()
         self.setMinimumWidth(_MINIMUM_WIDTH)
 
     # -- what comes in ------------------------------------------------------------------------
 
-    def set_reference(
-        self,
-        settings: StatisticsSettings,
-        reference: RunningStatistics,
-        levels: ReferenceLevels | None = None,
-    ) -> None:
+    def set_reference(self, yardstick: Yardstick) -> None:
         """Set what generated frames are compared with; starts afresh.
 
         Parameters
         ----------
-        settings : StatisticsSettings
-            Bins and shells of everything that follows.
-        reference : RunningStatistics
-            All frames of the reference pooled.
-        levels : ReferenceLevels, optional
-            Scores of trivial predictions and of the data against itself.
+        yardstick : Yardstick
+            The reference, with its levels if it has any.
         """
-        self._start_afresh(Yardstick(settings, reference, levels))
+        self._start_afresh(yardstick)
+
+    def set_provenance(self, provenance: Callable[[], Mapping[str, Any]]) -> None:
+        """Set where saved files learn what the plots show.
+
+        Parameters
+        ----------
+        provenance : callable
+            Returns JSON values by name: model, its hash, seed, sampler, versions …
+        """
+        self._provenance = provenance
 
     def set_time_range(self, start: float, stop: float) -> None:
         """Lay out the time axis for the frames that are going to come.
@@ -185,6 +198,25 @@ class StatisticsDock(QWidget):
             self._show_reference()
         self._schedule()
 
+    def session_state(self) -> dict[str, Any]:
+        """Return choices and open sections, as JSON values."""
+        return {"open": sorted(self._open), **self.choices.state()}
+
+    def restore_session_state(self, state: Mapping[str, Any]) -> None:
+        """Take over choices and open sections; what does not fit leaves things as they are.
+
+        Parameters
+        ----------
+        state : mapping
+            From `session_state`.
+        """
+        self.choices.restore(state)
+        is_open = state.get("open")
+        if isinstance(is_open, list) and all(isinstance(name, str) for name in is_open):
+            self._open = {name for name in is_open if name in (*PLOTS, _SCORES)}
+            for name, section in self._sections.items():
+                section.set_open(name in self._open)
+
     # -- drawing ------------------------------------------------------------------------------
 
     def draw_now(self) -> None:
@@ -194,8 +226,8 @@ class StatisticsDock(QWidget):
             return
         index, frame = self._shown
         time = None if index is None else self._history.time_of(index)
-        self.plots.show(self._history, time, frame, self._shown_reference)
-        self.numbers.show_generated(self._history, index, frame, self.plots.convention)
+        self.plots.show(self._history, ShownFrame(time, frame, self._shown_reference))
+        self.numbers.show_generated(self._history, index, frame, self.choices.convention)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Give the preferred size: three plots in sight."""
@@ -215,22 +247,46 @@ class StatisticsDock(QWidget):
         self._history = RolloutHistory(yardstick.settings, yardstick.reference)
         self._shown, self._shown_reference, self._following = (None, None), None, True
         if self.plots is None:
-            self.plots = StatisticsPlots(yardstick, self._palette, self._time_range)
-            self.plots.changed.connect(self._choose)
+            self.plots = StatisticsPlots(
+                yardstick,
+                self._palette,
+                self._time_range,
+                self.choices,
+                lambda: self._provenance(),
+            )
+            self.plots.failed.connect(self._complain)
+            self.plots.done.connect(self._inform)
             self._lay_out(self.plots)
         else:
             self.plots.start_afresh(yardstick, self._palette)
         self._show_reference()
         self._schedule()
 
-    def _choose(self) -> None:
+    def _choose(self, name: str) -> None:
+        if self.plots is not None:
+            self.plots.make_anew(name)
         self._show_reference()
+        self._schedule()
+        self.state_changed.emit(self.session_state())
+
+    def _complain(self, text: str) -> None:
+        self.messages.clear()
+        self.messages.complain(text)
+
+    def _inform(self, text: str) -> None:
+        self.messages.clear()
+        self.messages.inform(text)
+
+    def _fold(self, name: str, is_open: bool) -> None:
+        if (name in self._open) != is_open:
+            self._open ^= {name}
+            self.state_changed.emit(self.session_state())
         self._schedule()
 
     def _show_reference(self) -> None:
         if self._yardstick is not None and self.plots is not None:
             self.numbers.show_reference(
-                self._yardstick.reference, self._yardstick.levels, self.plots.convention
+                self._yardstick.reference, self._yardstick.levels, self.choices.convention
             )
 
     # -- widgets ------------------------------------------------------------------------------
@@ -245,6 +301,7 @@ class StatisticsDock(QWidget):
         self._hint.setMargin(8)
         self._contents = QWidget()
         self.numbers = StatisticsNumbers()
+        self.messages = MessageArea()
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -255,6 +312,7 @@ class StatisticsDock(QWidget):
         column.setContentsMargins(2, 2, 2, 2)
         column.setSpacing(2)
         column.addWidget(self.numbers.headline)
+        column.addWidget(self.messages)
         column.addWidget(self._hint)
         column.addWidget(self._scroll, 1)
         column.addStretch(0)
@@ -262,15 +320,14 @@ class StatisticsDock(QWidget):
         self.numbers.headline.hide()
 
     def _lay_out(self, plots: StatisticsPlots) -> None:
-        """Put plots and tables in the place of the hint."""
+        """Put plots and table in the place of the hint."""
         column = QVBoxLayout(self._contents)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        for section in (
-            *plots.sections,
-            Section("Scores", self.numbers.scores),
-            Section("Electrons and extremes", self.numbers.extremes),
-        ):
+        self._sections = {**plots.sections, _SCORES: Section("Scores", self.numbers.scores)}
+        for name, section in self._sections.items():
+            section.set_open(name in self._open)
+            section.header.toggled.connect(lambda is_open, name=name: self._fold(name, is_open))
             column.addWidget(section)
         column.addStretch(0)
         self._hint.hide()

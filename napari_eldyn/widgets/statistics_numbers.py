@@ -1,4 +1,4 @@
-"""The numbers of the Statistics dock: a headline, the scores with their levels, the extremes."""
+"""The numbers of the Statistics dock: a headline, and the scores with their levels."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from qtpy.QtWidgets import QLabel, QSizePolicy
 from napari_eldyn.figures.structure_factor_plot import Convention
 from napari_eldyn.figures.style import DARK, Palette
 from napari_eldyn.observables.levels import Level, ReferenceLevels
+from napari_eldyn.observables.rollout_history import JSD_PER_SJSD, RolloutHistory
 from napari_eldyn.observables.statistics import FrameStatistics, RunningStatistics
-from napari_eldyn.widgets.statistics_history import RolloutHistory
 from napari_eldyn.widgets.statistics_table import (
     DASH,
     NumberTable,
-    format_count,
     format_divergence,
     format_percent,
 )
@@ -28,17 +27,6 @@ _REAL, _NOISE, _PERSISTENCE, _FIELD = (
     "Persistence",
     "Trajectory mean",
 )
-_ELECTRONS, _MINIMUM, _MAXIMUM, _CLIPPED, _OUTSIDE = (
-    "Electrons",
-    "Min ρ (e/Å³)",
-    "Max ρ (e/Å³)",
-    "Clipped values",
-    "Outside bins",
-)
-
-#: JSD in nats of an sJSD of 1, with the constant scale Z = ½ ln 2 (eq. S14).
-JSD_PER_SJSD = 0.5 * float(np.log(2.0))
-
 _SCORE_HELP = {
     _FRAME: "The generated frame being looked at, against the whole reference",
     _MEAN: "All generated frames pooled, against the whole reference",
@@ -49,17 +37,10 @@ _SCORE_HELP = {
     _PERSISTENCE: "The start frame repeated for ever",
     _FIELD: "The mean density of the reference at every time",
 }
-_EXTREME_HELP = {
-    _ELECTRONS: "Integral of the density over the cell",
-    _CLIPPED: "Values that were not positive and were clipped before the logarithm, per frame\n"
-    "and over all frames",
-    _OUTSIDE: "Values of the normalised density beyond the range of the histogram; they count in\n"
-    "its end bins",
-}
 
 
 class StatisticsNumbers:
-    """Headline label and two tables, filled together.
+    """Headline label and a table, filled together.
 
     Attributes
     ----------
@@ -67,8 +48,6 @@ class StatisticsNumbers:
         The frame looked at and its score, always in sight.
     scores : NumberTable
         sJSD, JSD and S(q) difference, of the frame, the mean, and the reference levels.
-    extremes : NumberTable
-        Electron count, extremes, clipped values.
     """
 
     def __init__(self) -> None:
@@ -81,20 +60,14 @@ class StatisticsNumbers:
             "sJSD: scaled Jensen-Shannon divergence of the values, 0 (equal) to 2 (disjoint)\n"
             "ΔS(q): Σ|S − S_reference| / Σ S_reference over the shells"
         )
-        self.extremes = NumberTable(
-            ["", "frame", "all", "reference"],
-            [_ELECTRONS, _MINIMUM, _MAXIMUM, _CLIPPED, _OUTSIDE],
-        )
-        for table, texts in ((self.scores, _SCORE_HELP), (self.extremes, _EXTREME_HELP)):
-            for row, text in texts.items():
-                table.set_row_help(row, text)
+        for row, text in _SCORE_HELP.items():
+            self.scores.set_row_help(row, text)
         self.set_palette(DARK)
 
     def set_palette(self, palette: Palette) -> None:
         """Mark the rows with the colours of their lines."""
         self._palette = palette
-        for table in (self.scores, self.extremes):
-            table.set_heading_colour(palette.muted)
+        self.scores.set_heading_colour(palette.muted)
         self._colours = {
             _FRAME: palette.generated[0],
             _MEAN: palette.generated[0],
@@ -138,7 +111,7 @@ class StatisticsNumbers:
         frame: FrameStatistics | None,
         convention: Convention,
     ) -> None:
-        """Fill in the frame looked at and the mean so far.
+        """Fill in the frame looked at and the mean so far; the table only while it is seen.
 
         Parameters
         ----------
@@ -151,14 +124,19 @@ class StatisticsNumbers:
         convention : {"amplitude", "intensity"}
             Of S(q).
         """
+        self._show_headline(history, index)
+        if not self.scores.isVisible():
+            return
         running = history.running if history.n else None
-        this = None if frame is None else Level.of(frame, self._reference)
-        mean = None if running is None else Level.of(running, self._reference)
-        self._show_score(_FRAME, this, convention)
-        counted = f"Mean of {history.n}"
-        self._show_score(_MEAN, mean, convention, counted)
-        self._show_extremes(frame, running)
-        self._show_headline(history, index, this, mean)
+        self._show_score(
+            _FRAME, None if frame is None else Level.of(frame, self._reference), convention
+        )
+        self._show_score(
+            _MEAN,
+            None if running is None else Level.of(running, self._reference),
+            convention,
+            f"Mean of {history.n}",
+        )
 
     def _show_score(
         self, row: str, level: Level | None, convention: Convention, text: str | None = None
@@ -177,41 +155,31 @@ class StatisticsNumbers:
             name=name,
         )
 
-    def _show_extremes(
-        self, frame: FrameStatistics | None, running: RunningStatistics | None
-    ) -> None:
-        columns = (frame, running, self._reference)
-        for row, attribute, form in (
-            (_ELECTRONS, "electrons", ".2f"),
-            (_MINIMUM, "minimum", ".3g"),
-            (_MAXIMUM, "maximum", ".3g"),
-        ):
-            self.extremes.set_row(
-                row, *(DASH if c is None else format(getattr(c, attribute), form) for c in columns)
-            )
-        clipped = [None if c is None else c.n_clipped for c in columns]
-        self.extremes.set_row(_CLIPPED, *(format_count(n) for n in clipped))
-        self.extremes.set_warning(_CLIPPED, self._palette.warning, [bool(n) for n in clipped])
-        outside = [None if c is None else c.n_below + c.n_above for c in columns]
-        self.extremes.set_row(_OUTSIDE, *(format_count(n) for n in outside))
-
-    def _show_headline(
-        self, history: RolloutHistory, index: int | None, this: Level | None, mean: Level | None
-    ) -> None:
-        if mean is None:
+    def _show_headline(self, history: RolloutHistory, index: int | None) -> None:
+        if not history.n:
             self.headline.setText("No frame generated yet; the reference is shown.")
             return
-        time = None if index is None else history.time_of(index)
-        where = "" if index is None or time is None else f"frame {index + 1} · {time:g} fs · "
-        now = "" if this is None else f"sJSD <b>{format_divergence(this.sjsd)}</b>"
+        place = None if index is None else history.position_of(index)
+        where = ""
+        if index is not None and place is not None:
+            score = format_divergence(float(history.frame_sjsd[place]))
+            where = f"frame {index + 1} · {history.times[place]:g} fs · sJSD <b>{score}</b><br>"
         noise = "" if self._noise is None else f" · noise {format_divergence(self._noise)}"
         counted = f"{history.n} frame{_s(history.n)}"
-        text = f"{where}{now}<br>{counted} · sJSD <b>{format_divergence(mean.sjsd)}</b>{noise}"
-        if history.running.n_clipped:
-            values, count = history.running.n_clipped, history.n_clipped_frames
+        mean = format_divergence(float(history.running_sjsd[-1]))
+        text = f"{where}{counted} · sJSD <b>{mean}</b>{noise}"
+        running = history.running
+        if running.n_clipped:
+            values, count = running.n_clipped, history.n_clipped_frames
             text += (
                 f'<br><span style="color:{self._palette.warning}">{values:,d} clipped '
                 f"value{_s(values)} in {count} frame{_s(count)}</span>"
+            )
+        outside = running.n_below + running.n_above
+        if outside:
+            text += (
+                f'<br><span style="color:{self._palette.muted}">{outside:,d} value{_s(outside)} '
+                "beyond the histogram, counted in its end bins</span>"
             )
         if text != self.headline.text():
             self.headline.setText(text)

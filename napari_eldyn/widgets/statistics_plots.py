@@ -1,58 +1,40 @@
-"""The three plots of the Statistics dock, with the choices that belong to them."""
+"""The plots of the Statistics dock: canvases that fold, with their controls and menus."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QWidget
 
-from napari_eldyn.figures.distribution_plot import DistributionPlot
-from napari_eldyn.figures.divergence_plot import DivergencePlot
-from napari_eldyn.figures.structure_factor_plot import Convention, StructureFactorPlot
-from napari_eldyn.figures.style import Palette
-from napari_eldyn.observables.distribution import bin_density
-from napari_eldyn.observables.levels import ReferenceLevels
-from napari_eldyn.observables.statistics import (
-    FrameStatistics,
-    RunningStatistics,
-    StatisticsSettings,
+from napari_eldyn.figures import style
+from napari_eldyn.figures.rollout_plots import (
+    PLOT_TITLES,
+    PLOTS,
+    RolloutPlot,
+    ShownFrame,
+    Yardstick,
+    build_plot,
 )
+from napari_eldyn.figures.single_plot import PRINT_SIZE, single_plot
+from napari_eldyn.figures.style import LIGHT, SCREEN_DPI, Palette
+from napari_eldyn.observables.rollout_history import RolloutHistory
 from napari_eldyn.widgets.plot_canvas import PlotCanvas
+from napari_eldyn.widgets.plot_menu import COPY_DPI, PlotMenu, PlotMenuButton, PlotSource
 from napari_eldyn.widgets.section import Section
-from napari_eldyn.widgets.statistics_history import RolloutHistory
+from napari_eldyn.widgets.statistics_choices import StatisticsChoices
 
-__all__ = ["StatisticsPlots", "Yardstick"]
-
-# Share of single reference frames outside the band of sJSD, on each side.
-_BAND_TAIL = 0.05
-
-
-@dataclass(frozen=True, eq=False)
-class Yardstick:
-    """What generated frames are compared with.
-
-    Parameters
-    ----------
-    settings : StatisticsSettings
-        Bins and shells.
-    reference : RunningStatistics
-        All frames of the reference pooled.
-    levels : ReferenceLevels or None
-        Scores of trivial predictions and of the data against itself.
-    """
-
-    settings: StatisticsSettings
-    reference: RunningStatistics
-    levels: ReferenceLevels | None
+__all__ = ["StatisticsPlots"]
 
 
 class StatisticsPlots(QObject):
-    """Canvases of value distribution, sJSD and S(q).
+    """One foldable canvas for each of `PLOTS`.
+
+    Folded and hidden plots cost nothing: they are neither made nor fed.
 
     Parameters
     ----------
@@ -61,165 +43,142 @@ class StatisticsPlots(QObject):
     palette : Palette
         The colours.
     time_range : tuple of float, optional
-        Of the sJSD plot, fs.
+        Of the plots against time, fs.
+    choices : StatisticsChoices
+        Their controls.
+    provenance : callable
+        Returns what the plots show, for saved files.
 
     Attributes
     ----------
-    canvases : tuple of PlotCanvas
-        Distribution, divergence, structure factor.
-    sections : tuple of Section
+    canvases : dict of str to PlotCanvas
+        By name of the plot.
+    sections : dict of str to Section
         The same with their headers, to be put into a layout.
-    log, ratio : QCheckBox
-        Logarithmic probability axis; S(q) divided by the reference.
+    menus : dict of str to PlotMenu
+        What can be done with each.
     """
 
-    changed = Signal()
-    """The user made a choice, and something is to be drawn."""
+    failed = Signal(str)
+    """What went wrong with copying or saving."""
+    done = Signal(str)
+    """What was copied or saved."""
 
     def __init__(
-        self, yardstick: Yardstick, palette: Palette, time_range: tuple[float, float] | None
+        self,
+        yardstick: Yardstick,
+        palette: Palette,
+        time_range: tuple[float, float] | None,
+        choices: StatisticsChoices,
+        provenance: Callable[[], Mapping[str, Any]],
     ) -> None:
         super().__init__()
         self._yardstick, self._palette, self._time_range = yardstick, palette, time_range
-        self.log = QCheckBox("log")
-        self.log.setToolTip("Logarithmic probability axis: shows the tails")
-        self.log.toggled.connect(self._change_distribution)
-        self.conventions = QComboBox()
-        self.conventions.addItems(["amplitude", "intensity"])
-        self.conventions.setToolTip(
-            "amplitude: shell mean of |F(q)|, as in the paper\n"
-            "intensity: shell mean of |F(q)|² per electron, the usual convention"
-        )
-        self.conventions.currentIndexChanged.connect(self._change_structure_factor)
-        self.ratio = QCheckBox("ratio")
-        self.ratio.setToolTip("Divide by the reference: shows differences of per cents")
-        self.ratio.toggled.connect(self._change_structure_factor)
-        choices = QWidget()
-        row = QHBoxLayout(choices)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.ratio)
-        row.addWidget(self.conventions)
-        self._distribution = PlotCanvas(self._new_distribution, palette)
-        self._divergence = PlotCanvas(self._new_divergence, palette)
-        self._structure_factor = PlotCanvas(self._new_structure_factor, palette)
-        self.canvases: tuple[PlotCanvas[Any], ...] = (
-            self._distribution,
-            self._divergence,
-            self._structure_factor,
-        )
-        self.sections = (
-            Section("Values of the density", self._distribution, control=self.log, stretch=True),
-            Section("Divergence from the reference", self._divergence, stretch=True),
-            Section("Structure factor", self._structure_factor, control=choices, stretch=True),
-        )
-
-    @property
-    def convention(self) -> Convention:
-        """Convention of S(q) chosen."""
-        return "intensity" if self.conventions.currentIndex() else "amplitude"
+        self._choices = choices
+        self._provenance = provenance
+        self._history: RolloutHistory | None = None
+        self._shown = ShownFrame()
+        self.canvases: dict[str, PlotCanvas[RolloutPlot]] = {}
+        self.sections: dict[str, Section] = {}
+        self.menus: dict[str, PlotMenu] = {}
+        choices.shells.set_waves(yardstick.settings.waves)
+        for name in PLOTS:
+            self._add(name)
 
     def start_afresh(self, yardstick: Yardstick, palette: Palette) -> None:
-        """Make the plots anew, for another reference or other colours; lines are gone."""
+        """Make the plots anew, for another reference or other colours."""
+        if yardstick.settings is not self._yardstick.settings:
+            self._choices.shells.set_waves(yardstick.settings.waves)
         self._yardstick, self._palette = yardstick, palette
-        self._distribution.set_plot(self._new_distribution, palette)
-        self._divergence.set_plot(self._new_divergence, palette)
-        self._structure_factor.set_plot(self._new_structure_factor, palette)
+        for name in self.canvases:
+            self.make_anew(name)
+
+    def make_anew(self, name: str) -> None:
+        """Make a plot anew, for other choices."""
+        self.canvases[name].set_plot(self._builder(name), self._palette)
 
     def set_time_range(self, start: float, stop: float) -> None:
         """Lay out the time axis [fs]."""
         self._time_range = (start, stop)
-        self._divergence.plot.set_time_range(start, stop)
+        for name in ("divergence", "electrons", "extremes"):
+            self.make_anew(name)
 
-    def show(
-        self,
-        history: RolloutHistory,
-        time: float | None,
-        generated: FrameStatistics | None,
-        reference: FrameStatistics | None,
-    ) -> None:
-        """Show the frames so far as thick lines, single frames as thin ones.
+    def show(self, history: RolloutHistory, shown: ShownFrame) -> None:
+        """Show the frames so far and the single one looked at, in what is in sight.
 
         Parameters
         ----------
         history : RolloutHistory
             The frames so far.
-        time : float or None
-            Of the frame looked at, fs.
-        generated, reference : FrameStatistics or None
-            The frame looked at and its counterpart.
+        shown : ShownFrame
+            The frame looked at.
         """
-        running = history.running if history.n else None
-        distribution = self._distribution.plot
-        distribution.set_running(None if running is None else running.density)
-        distribution.set_frame(self._density(generated), self._density(reference))
-        divergence = self._divergence.plot
-        divergence.set_history(history.times, history.frame_sjsd, history.running_sjsd)
-        divergence.set_cursor(time)
-        structure_factor = self._structure_factor.plot
-        structure_factor.set_running(None if running is None else self._s_of_q(running))
-        structure_factor.set_frame(
-            *(None if f is None else self._s_of_q(f) for f in (generated, reference))
-        )
-        for canvas in self.canvases:
+        self._history, self._shown = history, shown
+        for canvas in self.canvases.values():
             canvas.refresh()
 
-    def _density(self, frame: FrameStatistics | None) -> NDArray[np.float64] | None:
-        """Probability density of the normalised density in one frame."""
-        if frame is None:
-            return None
-        edges = self._yardstick.settings.edges
-        return bin_density(frame.counts, edges, frame.n_below, frame.n_above)
+    def source(self, name: str) -> PlotSource:
+        """Return a plot as menus see it."""
+        return PlotSource(
+            title=PLOT_TITLES[name],
+            picture=lambda: self._picture(name),
+            # Without the single frame looked at, which only the window explains.
+            figure=lambda: self._made(name, LIGHT, ShownFrame())[0],
+            table=lambda: self._made(name, LIGHT, self._shown)[1].table(),
+            provenance=self._provenance,
+        )
 
-    def _s_of_q(self, statistics: FrameStatistics | RunningStatistics) -> NDArray[np.float64]:
-        return statistics.intensity if self.convention == "intensity" else statistics.amplitude
+    def _add(self, name: str) -> None:
+        canvas = PlotCanvas(
+            self._builder(name), self._palette, lambda plot: plot.show(self._history, self._shown)
+        )
+        canvas.setAccessibleName(PLOT_TITLES[name])
+        menu = self.menus[name] = PlotMenu(self.source(name), canvas)
+        menu.failed.connect(self.failed)
+        menu.done.connect(self.done)
+        canvas.menu_wanted.connect(menu.pop_up)
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        for control in (*self._choices.controls(name), PlotMenuButton(menu)):
+            row.addWidget(control)
+        self.canvases[name] = canvas
+        self.sections[name] = Section(PLOT_TITLES[name], canvas, control=holder, stretch=True)
 
-    def _new_distribution(self, axes: Axes, palette: Palette) -> DistributionPlot:
-        edges = self._yardstick.settings.edges
-        plot = DistributionPlot(axes, palette, edges, live=True, log=self.log.isChecked())
-        plot.set_reference(self._yardstick.reference.density)
-        plot.legend()
-        return plot
-
-    def _new_divergence(self, axes: Axes, palette: Palette) -> DivergencePlot:
-        plot = DivergencePlot(axes, palette, live=True)
-        levels = self._yardstick.levels
-        if levels is not None:
-            low, high = np.quantile(levels.frame_sjsd, (_BAND_TAIL, 1 - _BAND_TAIL))
-            plot.set_levels(
-                {
-                    "noise": levels.noise.sjsd,
-                    "persistence": levels.persistence.sjsd,
-                    "mean_field": levels.mean_field.sjsd,
-                },
-                (float(low), float(high)),
-            )
-        if self._time_range is not None:
-            plot.set_time_range(*self._time_range)
-        return plot
-
-    def _new_structure_factor(self, axes: Axes, palette: Palette) -> StructureFactorPlot:
-        plot = StructureFactorPlot(
+    def _builder(self, name: str, *, live: bool = True) -> Callable[[Axes, Palette], RolloutPlot]:
+        # The choices are those of the moment when the plot is made.
+        return lambda axes, palette: build_plot(
+            name,
             axes,
             palette,
-            self._yardstick.settings.shells.q,
-            convention=self.convention,
-            relative=self.ratio.isChecked(),
-            live=True,
+            self._yardstick,
+            self._choices.choices,
+            self._time_range,
+            live=live,
         )
-        levels = self._yardstick.levels
-        plot.set_reference(
-            self._s_of_q(self._yardstick.reference),
-            None
-            if levels is None
-            else (self._s_of_q(levels.halves[0]), self._s_of_q(levels.halves[1])),
-        )
-        plot.legend(with_noise=plot.relative)
-        return plot
 
-    def _change_distribution(self) -> None:
-        self._distribution.set_plot(self._new_distribution, self._palette)
-        self.changed.emit()
+    def _made(
+        self,
+        name: str,
+        palette: Palette,
+        shown: ShownFrame,
+        size: tuple[float, float] = PRINT_SIZE,
+        *,
+        dpi: float = SCREEN_DPI,
+        live: bool = False,
+    ) -> tuple[Figure, RolloutPlot]:
+        figure, plot = single_plot(self._builder(name, live=live), palette, size, dpi=dpi)
+        plot.show(self._history, shown)
+        return figure, plot
 
-    def _change_structure_factor(self) -> None:
-        self._structure_factor.set_plot(self._new_structure_factor, self._palette)
-        self.changed.emit()
+    def _picture(self, name: str) -> Figure:
+        """Draw as the canvas does."""
+        canvas = self.canvases[name]
+        size = (canvas.width() / SCREEN_DPI, canvas.height() / SCREEN_DPI)
+        figure, plot = self._made(name, self._palette, self._shown, size, dpi=COPY_DPI, live=True)
+        assert isinstance(figure.canvas, FigureCanvasAgg)
+        with style.context(self._palette):
+            figure.canvas.draw()  # type: ignore[no-untyped-call]
+            plot.draw_changing()
+        return figure

@@ -1,4 +1,4 @@
-"""The numbers of the Statistics dock, as two small tables."""
+"""A small table of numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
-__all__ = ["DASH", "NumberTable", "format_count", "format_divergence", "format_percent"]
+__all__ = ["DASH", "NumberTable", "format_divergence", "format_percent"]
 
 #: Stands where there is no number yet.
 DASH = "–"
@@ -29,13 +29,6 @@ def format_divergence(value: float | None) -> str:
     if value is None:
         return DASH
     return f"{value:.1e}" if 0 < value < 1e-3 else f"{value:.4f}"
-
-
-def format_count(value: int | None) -> str:
-    """Write a count, with an exponent from a million on; a dash for None."""
-    if value is None:
-        return DASH
-    return f"{value:,d}" if value < 1_000_000 else f"{value:.1e}"
 
 
 def format_percent(value: float | None) -> str:
@@ -117,13 +110,6 @@ class NumberTable(QWidget):
         """Explain a row in a tool tip."""
         for label in (self._names[row], *self._cells[row]):
             label.setToolTip(text)
-
-    def set_warning(self, row: str, colour: str, warn: Sequence[bool]) -> None:
-        """Print the chosen numbers of a row in a warning colour, the others plainly."""
-        for cell, is_warning in zip(self._cells[row], warn, strict=True):
-            sheet = f"color: {colour}; font-weight: bold;" if is_warning else ""
-            if cell.styleSheet() != sheet:
-                cell.setStyleSheet(sheet)
 
     def row_values(self, row: str) -> tuple[str, ...]:
         """Give the texts now shown in a row."""

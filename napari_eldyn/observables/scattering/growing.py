@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
@@ -133,8 +135,8 @@ class GrowingScattering:
             spectrum = scipy.fft.fft(together, size, axis=0, workers=1)
             spectrum *= scipy.fft.fft(modes, size, axis=0, workers=1).conj()
             # Shells are averaged before the transform back, which is linear.
-            products = scipy.fft.ifft(self._shell_means(spectrum), axis=0, workers=1)
-            self._sums += products[: lags + 1].real[::-1]
+            sums = scipy.fft.ifft(self._shell_means(spectrum), axis=0, workers=1)
+            self._sums += sums[: lags + 1].real[::-1]
         else:
             for k in range(new):
                 products = together[k : k + lags + 1] * together[k + lags].conj()
@@ -144,7 +146,6 @@ class GrowingScattering:
         self._before += new
         self._earlier = together[new:]
 
-    def _shell_means(self, values: NDArray[np.inexact]) -> NDArray[np.inexact]:
-        sums = np.add.reduceat(values, self.waves.starts, axis=1)
-        means: NDArray[np.inexact] = sums / self.waves.members
-        return means
+    def _shell_means(self, values: NDArray[Any]) -> NDArray[Any]:
+        sums: NDArray[Any] = np.add.reduceat(values, self.waves.starts, axis=1)
+        return sums / self.waves.members
