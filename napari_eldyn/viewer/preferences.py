@@ -127,9 +127,9 @@ def write_choices() -> None:
 
     Other windows may have written since: only what was chosen here is changed.
     """
-    path, news = _path(), _memory.unwritten
-    _memory.unwritten = {}
-    if path is None or not news:
+    news, _memory.unwritten = _memory.unwritten, {}
+    path = _path() if news else None
+    if path is None:
         return
     together = _read(path)
     for group, choices in news.items():
