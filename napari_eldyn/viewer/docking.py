@@ -365,6 +365,9 @@ def _size_columns_of(window: QMainWindow, dock: QDockWidget, area: str) -> None:
     """Give a column its width, and in the left one the layer list a quarter of the height."""
     if dock.isFloating():
         return
+    layout = window.layout()
+    if layout is not None:
+        layout.activate()  # what was just docked has its place from now on
     if area == "bottom":
         window.resizeDocks([dock], [_STRIP_HEIGHT], Qt.Orientation.Vertical)
         return

@@ -7,7 +7,7 @@ and off, and 2D or 3D. Sizes of the window itself are the window manager's.
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QObject, QTimer, Signal  # type: ignore[attr-defined]
@@ -93,6 +93,11 @@ class LayoutHistory(QObject):
         self._now = self._layout()
 
     @property
+    def is_settled(self) -> bool:
+        """Whether all changes have been noted."""
+        return not self._timer.isActive()
+
+    @property
     def undo_text(self) -> str:
         """What `undo` would take back, in a few words; empty if nothing."""
         return self._now.changed_since(self._past[-1]) if self._past else ""
@@ -125,8 +130,8 @@ class LayoutHistory(QObject):
         if now == self._now:
             self._amends, self._size = False, size
             return
-        other = now.docks != self._now.docks or now.panels != self._now.panels
-        if not self._amends and (other or size == self._size):
+        only_resized = size != self._size and replace(now, state=self._now.state) == self._now
+        if not self._amends and not only_resized:
             self._past = [*self._past, self._now][-_MOST:]
             self._future = []
         self._now, self._size, self._amends = now, size, False
