@@ -76,9 +76,9 @@ def bare(
     from qtpy.QtCore import QThreadPool
 
     from napari_eldyn.viewer.controller import controller_of
-    from napari_eldyn.viewer.preferences import panel_preferences
+    from napari_eldyn.viewer.preferences import forget
 
-    panel_preferences().reconstruction = False
+    forget()
     viewer = make_napari_viewer(show=window_shown)
     viewer.window.resize(700, 500)
     viewer.open(liquid_path, plugin="napari-eldyn")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +14,20 @@ if TYPE_CHECKING:
     from napari import Viewer
 
 __all__ = [
+    "hidden_window",
     "is_shown",
     "largest_canvas",
     "main_window",
     "redraw_boxes",
     "render_scene",
     "resized_canvas",
+    "short_side",
+    "thin_out_ticks",
     "unwrap",
 ]
+
+
+_TICK_HEIGHT = 17.0  # pixels from one label of a colour bar to the next
 
 
 @contextmanager
@@ -48,16 +55,16 @@ def resized_canvas(
     camera = viewer.scene.camera
     zoom, centre = camera.zoom, camera.center
     before = viewer.screenshot(canvas_only=True, flash=False).shape[:2]
-    short_side = _short_side(viewer, before)
+    side_before = short_side(viewer, before)
     canvas = _canvas(viewer)
     try:
         if canvas is None:
-            camera.zoom = zoom * _short_side(viewer, (height, width)) / short_side
+            camera.zoom = zoom * short_side(viewer, (height, width)) / side_before
             yield lambda: viewer.screenshot(size=(height, width), canvas_only=True, flash=False)
         else:
             with _size_kept(viewer, canvas, before, (height, width)) as grab:
                 # Panels may stand in other rows and columns now.
-                camera.zoom = zoom * _short_side(viewer, (height, width)) / short_side
+                camera.zoom = zoom * short_side(viewer, (height, width)) / side_before
                 camera.center = centre
                 yield grab
     finally:
@@ -92,11 +99,28 @@ def _size_kept(
             canvas.native.setUpdatesEnabled(True)
 
 
-def _short_side(viewer: Viewer, size: tuple[int, ...]) -> float:
+def short_side(viewer: Viewer, size: tuple[int, ...]) -> float:
     """Shorter side of a panel in a canvas of (height, width)."""
     grid = viewer.canvas.grid
     rows, columns = grid.actual_shape(viewer.layers) if grid.enabled else (1, 1)
     return float(min(size[0] / rows, size[1] / columns))
+
+
+@contextmanager
+def hidden_window() -> Iterator[Viewer]:
+    """Open a viewer whose window draws, but is not on the screen; close it at the end."""
+    import napari
+    from qtpy.QtCore import Qt
+
+    viewer = napari.Viewer(show=False)
+    try:
+        window = main_window(viewer)
+        if window is not None:
+            window.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
+        viewer.window.show()
+        yield viewer
+    finally:
+        viewer.close()
 
 
 def render_scene(viewer: Viewer, background: tuple[float, ...]) -> NDArray[np.uint8] | None:
@@ -148,6 +172,52 @@ def redraw_boxes(viewer: Viewer, layers: Iterable[Any]) -> None:
             parent = box.node.parent
             box.node.parent = None
             box.node.parent = parent
+
+
+def thin_out_ticks(viewer: Viewer, layers: Iterable[Any]) -> None:
+    """Label short colour bars at fewer values: vispy labels them as if they were long (0.17).
+
+    Nothing public chooses the values, so a napari that draws its bars otherwise is left alone.
+    """
+    visuals = getattr(_canvas(viewer), "_layer_overlay_to_visual", {})
+    for layer in layers:
+        bar = visuals.get(layer, {}).get(layer.colorbar)
+        axis: Any = getattr(getattr(bar, "node", None), "ticks", None)
+        if not hasattr(axis, "ticker"):
+            continue
+        if not isinstance(axis.ticker, _sparse_ticker_class()):
+            axis.ticker = _sparse_ticker_class()(axis)
+        most = max(3, int(layer.colorbar.size[1] / _TICK_HEIGHT))
+        if axis.ticker.most != most:
+            axis.ticker.most = most
+            bar._on_ticks_change()
+
+
+@cache
+def _sparse_ticker_class() -> Any:
+    from vispy.visuals.axis import Ticker
+
+    class SparseTicker(Ticker):  # type: ignore[misc]
+        """Labels no more than `most` values, zero among them."""
+
+        most = 100
+
+        def _get_tick_frac_labels(self) -> tuple[Any, Any, list[str]]:
+            major, minor, labels = super()._get_tick_frac_labels()
+            if len(labels) <= self.most or len(labels) < 2:
+                return major, minor, labels
+            values = np.array([float(label) for label in labels])
+            number = np.round(values / (values[1] - values[0])).astype(int)
+            for every in range(2, len(labels)):
+                kept = number % every == 0
+                if 2 <= kept.sum() <= self.most:
+                    break
+            else:
+                kept = np.isin(number, (number[0], number[-1]))
+            chosen = [label for label, keep in zip(labels, kept, strict=True) if keep]
+            return major[kept], major[~kept], chosen
+
+    return SparseTicker
 
 
 def is_shown(viewer: Viewer) -> bool:

@@ -1,15 +1,54 @@
-"""Where panels lie on the canvas: as many columns as make them largest."""
+"""Where panels lie on the canvas: as many columns as make them largest, bars in free corners."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari import Viewer
 
-__all__ = ["arrange", "best_columns", "has_rows"]
+__all__ = [
+    "arrange",
+    "bar_height",
+    "best_columns",
+    "fitted_share",
+    "has_free_panel",
+    "picture_size",
+    "titles_fit",
+]
 
 _ONE_ROW = (1, -1)
+_BAR_WIDTH = 9.0
+_BAR_HEIGHTS = (36.0, 130.0)
+_TITLE = 26.0  # height of title and unit
+_LINE = 21.0  # height of a line of the text below the last row, where no panel is free for it
+# A cell seen from the default direction, in units of the shorter side of its panel: half its
+# width, and how far above the centre its outline meets a bar at the right edge.
+_HALF_WIDTH, _SHOULDER = 0.42, 0.30
+_AXES_ROOM = 330.0  # of axes, scale bar and text, one above the other
+_LETTER, _UNIT_WIDTH = 7.6, 50.0  # of titles, and of the unit at the other end
+_BAR_ROOM = 46.0  # of a bar with its numbers
+
+
+def picture_size(
+    n_panels: int, columns: int, width: float, height: float, n_lines: int = 2
+) -> float:
+    """Return the side of the largest square pictures that leave room for what is written.
+
+    Parameters
+    ----------
+    n_panels, columns : int
+        Panels, and how many stand in a row.
+    width, height : float
+        Size of the canvas.
+    n_lines : int
+        Lines of text in the lower right corner of the canvas.
+    """
+    rows = -(-n_panels // columns)
+    is_full = n_panels % columns == 0
+    margin = max(_TITLE, 8 + _LINE * n_lines) if is_full else _TITLE
+    return max(min(width / columns, height / rows - 2 * margin), 1.0)
 
 
 def best_columns(n_panels: int, width: float, height: float) -> int:
@@ -26,37 +65,97 @@ def best_columns(n_panels: int, width: float, height: float) -> int:
     """
     if n_panels < 3:
         return max(1, n_panels)
-    sizes = {n: min(width / n, height / -(-n_panels // n)) for n in range(n_panels, 0, -1)}
-    return max(sizes, key=lambda columns: sizes[columns])
+    choices = range(n_panels, 0, -1)
+    return max(choices, key=lambda columns: picture_size(n_panels, columns, width, height))
 
 
-def arrange(viewer: Viewer, n_more: int = 0) -> bool:
-    """Lay the visible layers out in the grid, one a panel; returns whether anything moved.
+def bar_height(width: float, height: float) -> float:
+    """Return how high a colour bar may be in the upper right corner of a panel.
 
-    If the last panel of the grid stays empty, the scale bar and the axes go there.
+    As high as it may without lying on the cell, which is fitted into the panel.
+
+    Parameters
+    ----------
+    width, height : float
+        Size of the panel.
+    """
+    low, high = _BAR_HEIGHTS
+    short = min(width, height)
+    if width / 2 - _HALF_WIDTH * short > _BAR_ROOM:  # room beside the cell
+        free = height - _TITLE - 8 - 20
+    else:
+        free = height / 2 - _SHOULDER * short - _TITLE - 8
+    return min(max(free, low), high)
+
+
+def arrange(viewer: Viewer, n_more: int = 0) -> None:
+    """Lay the visible layers out in the grid, one a panel.
+
+    If the last panel of the grid stays empty, the scale bar and the axes go there. Axes that would
+    lie on a picture are hidden.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Its grid is on.
+        Its grid may be off: then there is one panel.
     n_more : int
         Layers about to be added. The grid is then right from their first picture on.
     """
     height, width = viewer.canvas.size
-    n_panels = sum(layer.visible for layer in viewer.layers) + n_more
-    columns = best_columns(n_panels, width, height)
-    shape = (-1, columns) if n_panels > columns else _ONE_ROW
-    corner = "bottom_right" if n_panels % columns else "bottom_left"
     grid, overlays = viewer.canvas.grid, viewer.canvas.overlays
-    moved = tuple(grid.shape) != shape
-    if moved:
+    n_panels, columns, rows = _layout(viewer, n_more)
+    shape = (-1, columns) if rows > 1 else _ONE_ROW
+    if grid.enabled and tuple(grid.shape) != shape:
         grid.shape = shape
+    has_room = n_panels % columns > 0
+    corner = "bottom_right" if has_room else "bottom_left"
     for name in ("scale_bar", "axes"):
         if overlays[name].position != corner:
             overlays[name].position = corner
-    return moved
+    _set_axes(viewer, n_panels < 3 or (has_room and height / rows > _AXES_ROOM))
+    size = (_BAR_WIDTH, round(bar_height(width / columns, height / rows)))
+    for layer in viewer.layers:
+        bar = getattr(layer, "colorbar", None)
+        if bar is not None and bar.visible and tuple(bar.size) != size:
+            bar.size = size
 
 
-def has_rows(viewer: Viewer) -> bool:
-    """Whether panels stand in several rows, where their corners are not free."""
-    return tuple(viewer.canvas.grid.shape) != _ONE_ROW
+def fitted_share(viewer: Viewer) -> float:
+    """Share of the shorter side of a panel that a picture may fill."""
+    height, width = viewer.canvas.size
+    n_panels, columns, rows = _layout(viewer)
+    short = min(width / columns, height / rows)
+    n_lines = max(2, str(viewer.canvas.overlays.text.text).count("\n") + 1)
+    return picture_size(n_panels, columns, width, height, n_lines) / max(short, 1.0)
+
+
+def has_free_panel(viewer: Viewer) -> bool:
+    """Whether the last panel of the grid is empty, so that there is room for text."""
+    n_panels, columns, _ = _layout(viewer)
+    return n_panels % columns > 0
+
+
+def titles_fit(viewer: Viewer) -> bool:
+    """Whether the names of the panels leave room for the unit."""
+    _, columns, _ = _layout(viewer)
+    longest = max((len(layer.name) for layer in viewer.layers if layer.visible), default=0)
+    return bool(_LETTER * longest + _UNIT_WIDTH < viewer.canvas.size[1] / columns)
+
+
+def _layout(viewer: Viewer, n_more: int = 0) -> tuple[int, int, int]:
+    """Panels, columns and rows."""
+    height, width = viewer.canvas.size
+    visible = sum(layer.visible for layer in viewer.layers) if viewer.canvas.grid.enabled else 0
+    n_panels = max(1, visible + n_more)
+    columns = best_columns(n_panels, width, height)
+    return n_panels, columns, -(-n_panels // columns)
+
+
+_had_axes: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
+
+
+def _set_axes(viewer: Viewer, fit: bool) -> None:
+    """Show the axes where they fit; who switches them by the menu is left alone until then."""
+    if _had_axes.get(viewer, True) != fit:
+        _had_axes[viewer] = fit
+        viewer.canvas.overlays.axes.visible = fit

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from napari_eldyn.viewer.torch_threads import leave_a_core_to_the_window
 if TYPE_CHECKING:
     from napari_eldyn.emulator.emulator import Emulator
 
-__all__ = ["Agreements", "Reconstructions"]
+__all__ = ["Agreements", "Alignments", "Reconstructions"]
 
 Volume = npt.NDArray[np.float32]
 
@@ -41,19 +41,21 @@ class _Known:
 class Reconstructions:
     """Reference frames encoded and decoded, by index of the comparison.
 
+    They stay when the pairing changes: they are kept by their frame.
+
     Parameters
     ----------
     model : Emulator
         Encodes and decodes.
     pairing : Pairing
-        Says which frame an index stands for.
+        Says which frame an index stands for; may be replaced.
     max_bytes : int
         Bound of the volumes kept.
     """
 
     def __init__(self, model: Emulator, pairing: Pairing, max_bytes: int = _CACHE_BYTES) -> None:
+        self.pairing = pairing
         self._model = model
-        self._pairing = pairing
         self._volumes = FrameCache(max_bytes)
         self._known: dict[int, _Known] = {}
         fitting = max_bytes // (4 * model.grid.n_points)
@@ -61,43 +63,45 @@ class Reconstructions:
 
     def get(self, index: int) -> Volume | None:
         """Return the volume at an index, or None if it is not there (yet)."""
-        return self._volumes.get(index)
+        frame = self.pairing.reference_frame(index)
+        return None if frame is None else self._volumes.get(frame)
 
     def is_missing(self, index: int) -> bool:
         """Whether `make` would bring a volume that is not there yet."""
-        known = self._known.get(index)
-        return (
-            index not in self._volumes
-            and self._pairing.reference_frame(index) is not None
-            and (known is None or not known.problem)
-        )
+        frame = self.pairing.reference_frame(index)
+        if frame is None or frame in self._volumes:
+            return False
+        known = self._known.get(frame)
+        return known is None or not known.problem
 
     def describe(self, index: int) -> str:
-        """Say how good the reconstruction at an index is, or why there is none."""
-        if self._pairing.reference_frame(index) is None:
+        """Say how large the NMAE of the reconstruction is, or why there is none."""
+        frame = self.pairing.reference_frame(index)
+        if frame is None:
             return ""
-        known = self._known.get(index)
+        known = self._known.get(frame)
         if known is not None and known.problem:
             return f"reconstruction: {known.problem}"
-        if known is None or index not in self._volumes:
+        if known is None or frame not in self._volumes:
             return "reconstructing …"
-        return f"reconstruction: NMAE {known.nmae:.3g} %"
+        return f"reconstruction {known.nmae:.3g} %"
 
     def make(self, index: int) -> None:
         """Encode and decode the reference frame at an index (worker thread)."""
         from napari_eldyn.emulator.reconstructed_frame import reconstruct_frame
 
-        frame = self._pairing.reference_frame(index)
-        if frame is None or not self.is_missing(index):
+        pairing = self.pairing
+        frame = pairing.reference_frame(index)
+        if frame is None or frame in self._volumes:
             return
         leave_a_core_to_the_window()
         try:
-            result = reconstruct_frame(self._model, self._pairing.trajectory, frame)
+            result = reconstruct_frame(self._model, pairing.trajectory, frame)
         except EldynError as error:
-            self._known[index] = _Known(problem=str(error))
+            self._known[frame] = _Known(problem=str(error))
             return
-        self._known[index] = _Known(nmae=result.nmae)
-        self._volumes.put(index, result.density)
+        self._known[frame] = _Known(nmae=result.nmae)
+        self._volumes.put(frame, result.density)
 
     def next_to_make(self, index: int) -> int | None:
         """Return the first missing frame from an index on, looking a dozen frames ahead."""
@@ -105,56 +109,84 @@ class Reconstructions:
         return next((number for number in ahead if self.is_missing(number)), None)
 
 
-class Agreements:
-    """How generated frames agree with the reference of the same time, by index.
+ResultT = TypeVar("ResultT")
 
-    Where positions are comparable this is the error as they lie, otherwise the agreement after
-    the best circular shift.
+
+class _Compared(Generic[ResultT]):
+    """What a comparison of generated frames with their reference frames gave, by index.
+
+    Results stay valid when the pairing changes: they are kept by index and reference frame.
 
     Parameters
     ----------
     pairing : Pairing
-        Says which frame an index stands for.
-    aligned : bool
-        Whether frames are shifted.
+        Says which frame an index stands for; may be replaced.
     """
 
-    def __init__(self, pairing: Pairing, aligned: bool) -> None:
-        self._pairing = pairing
-        self.aligned = aligned
-        self._known: dict[int, Alignment | float | None] = {}
+    def __init__(self, pairing: Pairing, compare: Callable[[Volume, Volume], ResultT]) -> None:
+        self.pairing = pairing
+        self._compare = compare
+        self._known: dict[tuple[int, int], ResultT | None] = {}
 
     def measure(self, index: int, generated: Volume) -> None:
         """Compare a generated frame with its reference frame (worker thread)."""
-        frame = self._pairing.reference_frame(index)
-        if frame is None or index in self._known:
+        pairing = self.pairing
+        frame = pairing.reference_frame(index)
+        if frame is None or (index, frame) in self._known:
             return
-        reference = self._pairing.trajectory[frame]
         try:
-            measure: Callable[..., Alignment | float] = align if self.aligned else nmae
-            self._known[index] = measure(generated, reference)
+            found: ResultT | None = self._compare(generated, pairing.trajectory[frame])
         except EldynError:
-            self._known[index] = None  # the reference's panel says what is wrong with the frame
+            found = None  # the reference's panel says what is wrong with the frame
+        self._known[index, frame] = found
 
-    def __contains__(self, index: int) -> bool:
-        return index in self._known
+    def is_missing(self, index: int) -> bool:
+        """Whether `measure` would bring something new."""
+        frame = self.pairing.reference_frame(index)
+        return frame is not None and (index, frame) not in self._known
 
-    def alignment(self, index: int) -> Alignment | None:
-        """Return the best shift at an index, or None if it is not known."""
-        known = self._known.get(index)
-        return known if isinstance(known, Alignment) else None
+    def result(self, index: int) -> ResultT | None:
+        """Return what is known about an index, or None."""
+        frame = self.pairing.reference_frame(index)
+        return None if frame is None else self._known.get((index, frame))
+
+
+class Agreements(_Compared[float]):
+    """The error of generated frames as they lie: NMAE in per cent.
+
+    Parameters
+    ----------
+    pairing : Pairing
+        Says which frame an index stands for; may be replaced.
+    """
+
+    def __init__(self, pairing: Pairing) -> None:
+        super().__init__(pairing, nmae)
 
     def describe(self, index: int) -> str:
-        """Say how well the generated frame at an index agrees, or nothing if it is not known."""
-        known = self._known.get(index)
+        """Say how large the NMAE at an index is, or nothing if it is not known."""
+        known = self.result(index)
+        return "" if known is None else f"generated {known:.3g} %"
+
+
+class Alignments(_Compared[Alignment]):
+    """The circular shift that brings generated frames nearest to the reference, by FFT.
+
+    Parameters
+    ----------
+    pairing : Pairing
+        Says which frame an index stands for; may be replaced.
+    """
+
+    def __init__(self, pairing: Pairing) -> None:
+        super().__init__(pairing, align)
+
+    def describe(self, index: int) -> str:
+        """Say how far a frame was moved and how well it then agrees, or that it is sought."""
+        known = self.result(index)
         if known is None:
-            return ""
-        if not isinstance(known, Alignment):
-            return f"generated: NMAE {known:.3g} %"
-        points = ", ".join(f"{step:d}".replace("-", "−") for step in known.shift)
-        vectors = self._pairing.trajectory.grid.voxel_vectors
+            return "aligning …" if self.is_missing(index) else ""
+        vectors = self.pairing.trajectory.grid.voxel_vectors
         length = float(np.linalg.norm(np.asarray(known.shift) @ vectors))
-        return (
-            f"moved by ({points}) voxels\n"
-            f"{length:.2f} Å, correlation {known.correlation:.2f}".replace("-", "−")
-        )
+        correlation = f"{known.correlation:.2f}".replace("-", "−")
+        return f"aligned: moved {length:.2f} Å, correlation {correlation}"

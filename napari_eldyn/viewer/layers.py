@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LINKED_ATTRIBUTES",
+    "PANEL_KEY",
     "LayerTuple",
     "checked_reader",
     "contrast_limits",
     "dress_layer",
     "layer_keywords",
     "layer_trajectory",
+    "shows_density",
     "time_axis",
     "trajectory_layer",
 ]
@@ -32,6 +34,9 @@ LayerTuple = tuple[Any, dict[str, Any], str]
 
 TRAJECTORY_KEY = "density_trajectory"
 """Key of the trajectory in a layer's metadata."""
+
+PANEL_KEY = "density_panel"
+"""Key of a panel's name in the metadata of the layers that we make."""
 
 LINKED_ATTRIBUTES = (
     "contrast_limits",
@@ -159,8 +164,9 @@ def dress_layer(layer: Image) -> None:
     box.points = False
     box.visible = True
     bar = layer.colorbar
-    bar.size = (16, 130)
-    bar.font_size = 9
+    bar.size = (9, 130)
+    bar.font_size = 8
+    bar.box = False
     bar.visible = True
 
 
@@ -169,3 +175,9 @@ def layer_trajectory(layer: Any) -> DensityTrajectory | None:
     metadata = getattr(layer, "metadata", None) or {}
     trajectory = metadata.get(TRAJECTORY_KEY)
     return trajectory if isinstance(trajectory, DensityTrajectory) else None
+
+
+def shows_density(layer: Any) -> bool:
+    """Whether a layer is a trajectory or a panel of a rollout."""
+    metadata = getattr(layer, "metadata", None) or {}
+    return PANEL_KEY in metadata or layer_trajectory(layer) is not None

@@ -7,20 +7,29 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from napari_eldyn.viewer._compat import unwrap
-from napari_eldyn.viewer.layers import dress_layer, layer_trajectory, time_axis
+from napari_eldyn.viewer.arrangement import fitted_share, titles_fit
+from napari_eldyn.viewer.layers import dress_layer, layer_trajectory, shows_density, time_axis
 from napari_eldyn.viewer.preferences import prefer_own_reader
 
 if TYPE_CHECKING:
     from napari import Viewer
 
-__all__ = ["Presentation", "presentation_of", "watch_current_viewer"]
+__all__ = [
+    "PERSPECTIVE",
+    "UP",
+    "VIEW_DIRECTION",
+    "Presentation",
+    "presentation_of",
+    "watch_current_viewer",
+]
 
 _UNIT = "density_unit"  # our own overlay: napari's colour bar has no label
+_UNIT_TEXT = "e/Å³"
 _WARNING = "density_warning"
 _AMBER = "#f0a83c"  # readable on napari's dark and light canvas
-_VIEW_DIRECTION = (-1.0, -0.45, -0.35)
-_UP = (0.0, 0.0, 1.0)
-_PERSPECTIVE = 20.0  # degrees; gives depth to projections, the scale bar holds at the centre
+VIEW_DIRECTION = (-1.0, -0.45, -0.35)
+UP = (0.0, 0.0, 1.0)
+PERSPECTIVE = 20.0  # degrees; gives depth to projections, the scale bar holds at the centre
 _MARGIN = 0.12
 
 
@@ -67,9 +76,12 @@ class Presentation:
         viewer = self._viewer()
         if viewer is None or not self._dressed:
             return
-        visible = [x for x in viewer.layers if x.visible and layer_trajectory(x) is not None]
+        visible = [x for x in viewer.layers if x.visible and shows_density(x)]
         overlays = viewer.canvas.overlays
         overlays[_UNIT].visible = bool(visible)
+        unit = _UNIT_TEXT if titles_fit(viewer) else " "  # the bars stay below the titles
+        if overlays[_UNIT].text != unit:
+            overlays[_UNIT].text = unit
         if self._describe is not None:
             text = self._describe()
         else:
@@ -86,15 +98,22 @@ class Presentation:
             return
         viewer.dims.ndisplay = 3
         camera = viewer.scene.camera
-        camera.perspective = _PERSPECTIVE
-        camera.set_view_direction(_VIEW_DIRECTION, _UP)
+        camera.perspective = PERSPECTIVE
+        camera.set_view_direction(VIEW_DIRECTION, UP)
         self.fit()
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the camera is where `fit` put it."""
+        viewer = self._viewer()
+        return viewer is not None and self._fitted == _view_of(viewer)
 
     def fit(self) -> None:
         """Fit the layers into the canvas without turning the camera."""
         viewer = self._viewer()
         if viewer is not None:
             viewer.fit_to_view(margin=_MARGIN)
+            viewer.scene.camera.zoom *= fitted_share(viewer)
             self._fitted = _view_of(viewer)
 
     def _canvas_resized(self, event: Any = None) -> None:
@@ -103,7 +122,7 @@ class Presentation:
     def fit_again(self) -> None:
         """Keep the cell in view, unless someone has zoomed or moved since."""
         viewer = self._viewer()
-        if viewer is not None and len(viewer.layers) and self._fitted == _view_of(viewer):
+        if viewer is not None and len(viewer.layers) and self.is_fitted:
             self.fit()
 
     def _on_inserted(self, event: Any) -> None:
@@ -144,9 +163,10 @@ def _dress_canvas(viewer: Viewer) -> None:
     overlays.axes.size = 70
     overlays.text.position = "bottom_right"
     overlays.text.box = False
+    overlays.text.font_size = 9
     if _UNIT not in overlays:
         overlays[_UNIT] = TextOverlay(
-            text="e/Å³", position="top_right", gridded=True, font_size=9, box=False
+            text=_UNIT_TEXT, position="top_right", gridded=True, font_size=9, box=False
         )
     if _WARNING not in overlays:
         overlays[_WARNING] = TextOverlay(

@@ -37,7 +37,7 @@ def test_panels_pair_frames_of_the_same_time(live: Live, model_path: Path) -> No
     live.run_to_end()
     panels = control.comparison
     assert panels is not None
-    generated, reference = panels.generated, panels.reference
+    generated, reference = panels.layers["generated"], panels.reference
     expected, liquid = expected_rollout(model_path, 12), gaussian_liquid(12)
     assert generated.data.shape == reference.data.shape == (13, 16, 16, 16)
     np.testing.assert_allclose(generated.data[0], expected.start_density, **ROUNDING)
@@ -77,7 +77,7 @@ def test_one_model_step_can_be_several_reference_frames(
 def test_two_panels_share_the_look_and_stand_side_by_side(live: Live) -> None:
     panels = live.control.comparison
     assert panels is not None
-    generated, reference = panels.generated, panels.reference
+    generated, reference = panels.layers["generated"], panels.reference
     grid = live.viewer.canvas.grid
     layers = live.viewer.layers
     assert grid.enabled
@@ -173,7 +173,7 @@ def test_frames_that_left_the_cache_are_decoded_again_off_the_gui_thread(
     panels.go_to(3)
 
     def shown() -> np.ndarray:
-        return np.squeeze(np.asarray(panels.generated._slice.image.raw))
+        return np.squeeze(np.asarray(panels.layers["generated"]._slice.image.raw))
 
     live.wait(lambda: bool(shown().any()))
     hook.remove()
@@ -181,7 +181,7 @@ def test_frames_that_left_the_cache_are_decoded_again_off_the_gui_thread(
     assert decoding_threads
     assert threading.get_ident() not in decoding_threads
     expected = expected_rollout(model_path, 3)
-    np.testing.assert_allclose(panels.generated.data[3], expected[2], **ROUNDING)
+    np.testing.assert_allclose(panels.layers["generated"].data[3], expected[2], **ROUNDING)
     np.testing.assert_allclose(shown(), expected[2], **ROUNDING)
 
 
@@ -190,7 +190,7 @@ def test_frames_to_come_are_empty_and_say_so(live: Live) -> None:
     assert panels is not None
     panels.go_to(4)
     assert "not generated yet" in live.text
-    assert not panels.generated.data[4].any()
+    assert not panels.layers["generated"].data[4].any()
 
 
 def test_new_settings_start_over_only_when_asked_once_there_are_frames(
@@ -270,19 +270,22 @@ def test_another_reference_in_the_middle_of_a_run(live: Live) -> None:
     assert old_layer.data.shape[0] == 12, "the first reference is as it was"
 
 
-def test_removing_a_panel_ends_the_comparison(live: Live) -> None:
+def test_removing_the_reference_ends_the_comparison(live: Live) -> None:
     control = live.control
     live.run_to_end()
     panels = control.comparison
     assert panels is not None
-    live.viewer.layers.remove(panels.generated)
+    layer = panels.reference
+    live.viewer.layers.remove(layer)
     live.wait_state("idle")
-    (layer,) = live.viewer.layers
+    assert not live.viewer.layers
     assert layer.name == "liquid"
-    assert layer.data.shape[0] == 12
+    assert layer.data.shape[0] == 12, "it is as it was"
+    assert control.reference_layer is None
     assert not live.viewer.canvas.grid.enabled
+    live.viewer.layers.append(layer)
     assert live.text.startswith("t = ")
-    control.reset()
+    control.set_reference(layer)
     live.wait_state("ready")
     assert control.comparison is not None
     live.viewer.layers.clear()
@@ -396,7 +399,7 @@ def test_a_run_that_leaves_the_numbers_keeps_what_it_made(live: Live) -> None:
     assert 3 <= live.n_frames < 5000
     assert len(control.generated_statistics) == live.n_frames
     assert control.comparison is not None
-    assert control.comparison.generated.data[2].any()
+    assert control.comparison.layers["generated"].data[2].any()
 
 
 def test_a_model_for_another_grid_is_explained(bare: Live, tmp_path: Path) -> None:
