@@ -34,7 +34,6 @@ __all__ = ["DemoSession", "main", "open_session", "run_and_record", "wait_until"
 
 _PLUGIN = "napari-eldyn"
 _WINDOW = (1280, 800)  # a small laptop's screen
-_DOCK_WIDTHS = (300, 360)  # Rollout on the left, Statistics on the right
 _TITLE = "napari-eldyn: liquid lithium"
 _START_FRAME = 2  # the first with two earlier frames, from which the model gets its start rate
 _FPS = 10.0
@@ -146,28 +145,15 @@ def open_session(viewer: Viewer, frames: int, size: tuple[int, int] = _WINDOW) -
 
 
 def _open_docks(viewer: Viewer, size: tuple[int, int]) -> DemoSession:
-    """Rollout on the left in front of the layer controls, Statistics on the right."""
-    from qtpy.QtCore import Qt
-    from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow
+    """All docks in their places, Rollout and Statistics in front."""
+    from napari_eldyn.viewer.controller import controller_of
+    from napari_eldyn.viewer.docking import open_workbench
+    from napari_eldyn.widgets.live_statistics import LiveStatistics
 
-    rollout_dock, rollout = viewer.window.add_plugin_dock_widget(_PLUGIN, "Rollout")
-    statistics_dock, statistics = viewer.window.add_plugin_dock_widget(_PLUGIN, "Statistics")
     viewer.window.resize(*size)
-    window = rollout_dock.parent()
-    assert isinstance(window, QMainWindow)
-    controls, layers = (
-        window.findChild(QDockWidget, name) for name in ("layer controls", "layer list")
-    )
-    if controls is not None and layers is not None:
-        window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, rollout_dock)
-        window.tabifyDockWidget(controls, rollout_dock)
-        QApplication.processEvents()  # the tabs come into being
-        rollout_dock.raise_()
-        window.resizeDocks([rollout_dock, layers], [3, 1], Qt.Orientation.Vertical)
-    window.resizeDocks(
-        [rollout_dock, statistics_dock], list(_DOCK_WIDTHS), Qt.Orientation.Horizontal
-    )
-    return DemoSession(rollout.controller, statistics)
+    statistics = open_workbench(viewer)["Statistics"]
+    assert isinstance(statistics, LiveStatistics)
+    return DemoSession(controller_of(viewer), statistics)
 
 
 def run_and_record(frames: int, out: Path) -> None:
