@@ -17,7 +17,7 @@ from napari_eldyn.observables.transfer import check_multiple
 if TYPE_CHECKING:
     from napari_eldyn.emulator import Emulator
 
-__all__ = ["Candidate", "Inputs", "Start", "open_inputs"]
+__all__ = ["Candidate", "Inputs", "Start", "open_inputs", "open_runs"]
 
 _LONGEST_NAME = 40
 
@@ -175,8 +175,19 @@ def open_inputs(
         reference=truth,
         transfers=tuple(candidate(name) for name in larger),
         training=open_training(training, training_frames, truth),
-        runs={name: read_training_log(path) for name, path in _named(runs, "run").items()},
+        runs=open_runs(runs),
     )
+
+
+def open_runs(runs: Sequence[str]) -> dict[str, TrainingLog]:
+    """Read the logs of training runs, ``DIR`` or ``NAME=DIR`` each.
+
+    Raises
+    ------
+    EldynError
+        If names clash or a log cannot be read.
+    """
+    return {name: read_training_log(path) for name, path in _named(runs, "run").items()}
 
 
 def _named(given: Sequence[str], what: str, taken: Container[str] = ()) -> dict[str, Path]:

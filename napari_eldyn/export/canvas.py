@@ -16,7 +16,7 @@ from napari_eldyn.viewer._compat import is_shown, largest_canvas, render_scene, 
 if TYPE_CHECKING:
     from napari import Viewer
 
-__all__ = ["check_canvas_size", "grab_volumes", "panel_size", "volume_canvas"]
+__all__ = ["Grab", "check_canvas_size", "grab_volumes", "is_whole", "panel_size", "volume_canvas"]
 
 Grab = Callable[[], NDArray[np.uint8]]
 
@@ -66,7 +66,18 @@ def grab_volumes(
         picture = grab()
         if not transparent:
             return picture
-        on_black, on_white = (render_scene(viewer, (c, c, c, 1.0)) for c in (0.0, 1.0))
+        return render_uncovered(viewer)
+
+
+def render_uncovered(viewer: Viewer) -> NDArray[np.uint8]:
+    """Draw the canvas as it is now without its background: (height, width, 4), 8-bit RGBA.
+
+    Raises
+    ------
+    EldynError
+        If napari does not let the background be left out.
+    """
+    on_black, on_white = (render_scene(viewer, (c, c, c, 1.0)) for c in (0.0, 1.0))
     if on_black is None or on_white is None:
         raise EldynError(
             "this napari cannot leave the background out",
@@ -105,9 +116,14 @@ def volume_canvas(
         If OpenGL cannot draw that many pixels, or the window is not on a screen.
     """
     check_canvas_size(viewer, size)
-    was_whole = _is_whole(viewer, 1.0)
-    with _bare(viewer, background, boxes), resized_canvas(viewer, *size) as grab:
-        while was_whole and not _is_whole(viewer, _ROOM):
+    was_whole = is_whole(viewer, 1.0)
+    with _bare(viewer, background, boxes) as strip, resized_canvas(viewer, *size) as take:
+
+        def grab() -> NDArray[np.uint8]:
+            strip()  # a new frame brings its text back
+            return take()
+
+        while was_whole and not is_whole(viewer):
             viewer.scene.camera.zoom *= 0.98
         yield grab
 
@@ -138,7 +154,7 @@ def panel_size(viewer: Viewer) -> tuple[float, float]:
     return width / columns, height / rows
 
 
-def _is_whole(viewer: Viewer, room: float) -> bool:
+def is_whole(viewer: Viewer, room: float = _ROOM) -> bool:
     """Whether everything there is, in 3D, lies in this share of a panel."""
     if viewer.dims.ndisplay != 3 or not len(viewer.layers):
         return False
@@ -148,24 +164,31 @@ def _is_whole(viewer: Viewer, room: float) -> bool:
 
 
 @contextmanager
-def _bare(viewer: Viewer, background: str | None, boxes: bool) -> Iterator[None]:
-    """Hide everything that is written on the canvas."""
-    overlays: list[Any] = [*viewer.canvas.overlays.values(), *viewer.scene.overlays.values()]
-    for layer in viewer.layers:
-        overlays += [getattr(layer, name) for name in _LAYER_OVERLAYS if hasattr(layer, name)]
-        if not boxes:
-            overlays.append(layer.bounding_box)
-    hidden = [overlay for overlay in overlays if overlay.visible]
+def _bare(viewer: Viewer, background: str | None, boxes: bool) -> Iterator[Callable[[], None]]:
+    """Hide everything that is written on the canvas; yields what hides it again."""
+
+    def written() -> list[Any]:
+        overlays = [*viewer.canvas.overlays.values(), *viewer.scene.overlays.values()]
+        for layer in viewer.layers:
+            overlays += [getattr(layer, name) for name in _LAYER_OVERLAYS if hasattr(layer, name)]
+            if not boxes:
+                overlays.append(layer.bounding_box)
+        return [overlay for overlay in overlays if overlay.visible]
+
+    def strip() -> None:
+        for overlay in written():
+            overlay.visible = False
+
+    shown = written()
     colour_before = viewer.canvas.background_color_override
     try:
-        for overlay in hidden:
-            overlay.visible = False
+        strip()
         if background is not None:
             viewer.canvas.background_color_override = background
-        yield
+        yield strip
     finally:
         viewer.canvas.background_color_override = colour_before
-        for overlay in hidden:
+        for overlay in shown:
             overlay.visible = True
 
 

@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import model_validator
 
 from napari_eldyn.config import StrictModel
@@ -56,6 +56,8 @@ class RenderData(FigureData):
     cover is transparent."""
     cell: tuple[tuple[float, float, float], ...]
     """Cell vectors as rows, Å."""
+    origin: tuple[float, float, float]
+    """Corner of what is drawn, Å: half a voxel before the first grid point."""
     projection: Floats
     """Shape (4, 4): what turns (x, y, z, 1) in Å into homogeneous pixels (right, down, –, w)."""
     view_direction: tuple[float, float, float]
@@ -222,9 +224,16 @@ def project(projection: NDArray[Any], places: NDArray[Any]) -> NDArray[np.float6
     return result
 
 
-def cell_corners(cell: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the eight corners, Å; corner 4 i + 2 j + k lies at i a + j b + k c."""
-    return np.array(list(product((0, 1), repeat=3)), dtype=np.float64) @ np.asarray(cell)
+def cell_corners(cell: ArrayLike, origin: ArrayLike) -> NDArray[np.float64]:
+    """Return the eight corners, Å; corner 4 i + 2 j + k lies i a + j b + k c from the origin."""
+    steps = np.array(list(product((0, 1), repeat=3)), dtype=np.float64)
+    corners: NDArray[np.float64] = steps @ np.asarray(cell) + np.asarray(origin)
+    return corners
+
+
+def _centre(data: RenderData) -> NDArray[np.float64]:
+    centre: NDArray[np.float64] = np.asarray(data.origin) + np.sum(data.cell, axis=0) / 2
+    return centre
 
 
 def pixels_per_length(data: RenderData) -> float:
@@ -233,7 +242,7 @@ def pixels_per_length(data: RenderData) -> float:
     helper = np.eye(3)[int(np.argmin(np.abs(view)))]
     right = np.cross(view, helper)
     right /= np.linalg.norm(right)
-    centre = np.asarray(data.cell).sum(axis=0) / 2
+    centre = _centre(data)
     reach = 1e-3  # Å: perspective bends nothing over so little
     steps = [
         np.diff(
@@ -245,7 +254,7 @@ def pixels_per_length(data: RenderData) -> float:
 
 
 def _draw_cell(axes: Axes, data: RenderData, style: FigureStyle) -> None:
-    corners = cell_corners(np.array(data.cell))
+    corners = cell_corners(data.cell, data.origin)
     pixels = project(data.projection, corners)
     hidden = int(np.argmax(corners @ np.asarray(data.view_direction)))
     for first in range(8):
@@ -309,7 +318,7 @@ def _draw_directions(strip: Axes, data: RenderData, style: FigureStyle) -> float
     """Draw arrows along the projected cell vectors; return where they end, inches."""
     em = style.em
     cell = np.array(data.cell)
-    centre = cell.sum(axis=0) / 2
+    centre = _centre(data)
     tips = []
     for vector in cell:
         unit = 1e-3 * vector / np.linalg.norm(vector)
