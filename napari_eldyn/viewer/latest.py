@@ -71,7 +71,7 @@ class LatestWork(QObject):
             return
         self._current = (index, work)
         self._job = Job(f"{self._title} {index}", lambda job: work(index))
-        start_job(self._job, self._finished)
+        start_job(self._job, self._finished, brief=True)
 
     def _finished(self) -> None:
         job, current = self._job, self._current

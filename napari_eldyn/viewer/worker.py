@@ -89,19 +89,47 @@ class Job(Generic[T]):
         return not self._begun.is_set() or self._done.wait(seconds)
 
 
+class _Call:
+    """A job to be run once, and then let go of.
+
+    napari (0.9.2) keeps every worker, with what it runs, in its list of tasks for as long as the
+    window lives; results of ours are whole rollouts.
+    """
+
+    def __init__(self, job: Job[Any]) -> None:
+        self._job: Job[Any] | None = job
+        self._title = job.title
+
+    def __call__(self) -> None:
+        job = self._job
+        if job is not None:
+            try:
+                job()
+            finally:
+                self._job = None
+
+    def __repr__(self) -> str:
+        return self._title
+
+    def stop(self) -> None:
+        job = self._job
+        if job is not None:
+            job.stop()
+
+
 class _JobWorker(FunctionWorker[None]):  # type: ignore[misc]
     """napari's worker whose `quit` (from napari's dialogs and shutdown) reaches the job."""
 
-    def __init__(self, job: Job[Any]) -> None:
-        super().__init__(job)
-        self.job = job
+    def __init__(self, call: _Call) -> None:
+        super().__init__(call)
+        self._call = call
 
     def quit(self) -> None:
-        self.job.stop()
+        self._call.stop()
         super().quit()
 
 
-def start_job(job: Job[Any], on_finished: Callable[[], None]) -> None:
+def start_job(job: Job[Any], on_finished: Callable[[], None], *, brief: bool = False) -> None:
     """Run a job on napari's thread pool.
 
     Parameters
@@ -110,8 +138,15 @@ def start_job(job: Job[Any], on_finished: Callable[[], None]) -> None:
         What to run, once.
     on_finished : callable
         A bound method of a QObject of the GUI thread, called there after the end.
+    brief : bool
+        Whether it is over in a moment, as work on a single frame is. napari is then not told:
+        it need not ask before it closes the window, and keeps a record of every task.
     """
-    worker = create_worker(job, _worker_class=_JobWorker, _ignore_errors=True)
+    call = _Call(job)
+    if brief:
+        worker = _JobWorker(call)
+    else:
+        worker = create_worker(call, _worker_class=_JobWorker, _ignore_errors=True)
     worker.finished.connect(on_finished)
     worker.start()
 

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import gc
+import weakref
+from collections.abc import Callable
+
+import napari
 import pytest
 import torch
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QObject
 
 from napari_eldyn.exceptions import EldynError
-from napari_eldyn.viewer.worker import Job, Mailbox, explain_error
+from napari_eldyn.viewer.worker import Job, Mailbox, explain_error, start_job
 
 
 def test_running_out_of_memory_is_explained() -> None:
@@ -50,3 +57,32 @@ def test_a_mailbox_gives_everything_once_in_order() -> None:
         mailbox.put(letter)
     assert mailbox.take() == [0, 1, 2]
     assert mailbox.take() == []
+
+
+class _Result:
+    """Something that can be watched going away."""
+
+
+class _Owner(QObject):
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_finished = 0
+
+    def finished(self) -> None:
+        self.n_finished += 1
+
+
+@pytest.mark.parametrize("brief", [False, True])
+def test_nothing_holds_a_result_once_its_owner_has_let_go(
+    make_napari_viewer: Callable[..., napari.Viewer], qtbot: QtBot, brief: bool
+) -> None:
+    make_napari_viewer()  # its window keeps a record of every task
+    owner = _Owner()
+    job: Job[_Result] = Job("make", lambda job: _Result())
+    start_job(job, owner.finished, brief=brief)
+    qtbot.waitUntil(lambda: owner.n_finished == 1)
+    assert job.result is not None
+    left = weakref.ref(job.result)
+    del job
+    gc.collect()
+    assert left() is None
