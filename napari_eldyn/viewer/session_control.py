@@ -339,6 +339,8 @@ class SessionControl(Workroom):
         self._drop_session()
         self.reference_layer = layer
         self.reference_changed.emit(layer)
+        if layer is not self.reference_layer:
+            return  # who heard of it has chosen another one
         trajectory = layer_trajectory(layer)
         if trajectory is not None and self.settings.start_frame >= len(trajectory):
             self.configure(start_frame=0)
@@ -473,7 +475,8 @@ class SessionControl(Workroom):
         if viewer is not None and self.reference_layer not in viewer.layers:
             self.reference_layer = None
             self.reference_changed.emit(None)
-        self._set_state("idle")
+        if not self._work.is_busy:  # who heard of it may have chosen another reference
+            self._rest()
 
     def _layer_removed(self, event: Any) -> None:
         if self.comparison is None and event.value is self.reference_layer:

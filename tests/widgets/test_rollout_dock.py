@@ -279,6 +279,19 @@ def test_references_come_and_go(dock: RolloutDock, bare: Live) -> None:
     assert "a reference trajectory" in dock.messages.text()
 
 
+def test_the_only_reference_comes_back_when_none_is_chosen(
+    dock: RolloutDock, bare: Live, model_path: Path
+) -> None:
+    load(dock, bare, model_path)
+    dock.reference.setCurrentIndex(0)
+    dock.reference.activated.emit(0)
+    bare.wait_state("ready")
+    assert bare.control.reference_layer in bare.viewer.layers
+    assert dock.reference.currentText() == "liquid"
+    assert bare.control.session is not None
+    assert not bare.failures
+
+
 def test_the_statistics_dock_hears_of_every_frame(
     dock: RolloutDock, bare: Live, model_path: Path
 ) -> None:
