@@ -26,6 +26,7 @@ from napari_eldyn.export.screen import (
 if TYPE_CHECKING:
     from napari import Viewer
 
+    from napari_eldyn.export.movie import MovieProgress
     from napari_eldyn.viewer.controller import RolloutController
     from napari_eldyn.viewer.session import FrameUpdate
     from napari_eldyn.widgets.live_statistics import LiveStatistics
@@ -191,18 +192,18 @@ def run_and_record(frames: int, out: Path) -> None:
             lambda: control.state,
         )
         print(f"Session ready after {time.perf_counter() - started:.1f} s", flush=True)
-        updates = _generate(control, frames, problems)
+        _generate(control, frames, problems)
         drawn = time.monotonic() + 0.5  # the plots follow the volumes a little later
         wait_until(lambda: time.monotonic() > drawn, problems, lambda: control.state)
         _save_picture(viewer, out / "session.png")
         print(f"Picture of the session: {out / 'session.png'}", flush=True)
-        _record(viewer, session, updates, out / "rollout.mp4")
+        _record(viewer, out / "rollout.mp4")
         print(f"Movie of the rollout: {out / 'rollout.mp4'}", flush=True)
     finally:
         viewer.close()
 
 
-def _generate(control: RolloutController, frames: int, problems: list[str]) -> list[FrameUpdate]:
+def _generate(control: RolloutController, frames: int, problems: list[str]) -> None:
     """Press Run and wait for the end, as a person at the window would."""
     updates: list[FrameUpdate] = []
     with tqdm(total=frames, desc="Rollout", unit="frame") as bar:
@@ -224,33 +225,21 @@ def _generate(control: RolloutController, frames: int, problems: list[str]) -> l
         f"{frames / seconds:.1f} frames/s while drawing them",
         flush=True,
     )
-    return updates
 
 
-def _record(viewer: Viewer, session: DemoSession, updates: list[FrameUpdate], path: Path) -> None:
-    """Record volumes and plots as they grew during the run, each at exactly the same frame."""
+def _record(viewer: Viewer, path: Path) -> None:
+    """Record the rollout beside its reference, with plots that grow, as the Movie dock does."""
     from napari_eldyn.export.movie import record_movie
+    from napari_eldyn.export.movie_settings import MovieSettings
 
-    statistics = session.statistics
-    statistics.clear()
+    settings = MovieSettings(fps=_FPS, title="Liquid lithium at 800 K, generated and by AIMD")
+    with tqdm(desc="Movie", unit="frame") as bar:
 
-    def show_plots(step: int) -> None:
-        if step > 0:
-            statistics.add_update(updates[step - 1])
-        session.controller.frame_shown.emit(step)
-        statistics.draw_now()
+        def show(progress: MovieProgress) -> None:
+            bar.total = progress.total
+            bar.update(progress.done - bar.n)
 
-    with tqdm(total=len(updates) + 1, desc="Movie", unit="frame") as bar:
-        record_movie(
-            viewer,
-            path,
-            range(len(updates) + 1),
-            fps=_FPS,
-            window=True,
-            on_frame=show_plots,
-            progress=lambda done, total: bar.update(),
-            overwrite=True,
-        )
+        record_movie(viewer, path, settings, progress=show, overwrite=True)
 
 
 def _save_picture(viewer: Viewer, path: Path) -> None:

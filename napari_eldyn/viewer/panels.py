@@ -309,11 +309,14 @@ class RolloutPanels(QObject):
     # -- what they say ------------------------------------------------------------------------
 
     def remarks(self, index: int) -> list[str]:
-        """What the canvas says of an index apart from time and step, the most urgent first."""
-        if self.comparison is None:
+        """What the canvas says of the index shown, apart from time and step."""
+        if self.comparison is None or self.comparison.index != index:
             return []
-        *lines, _ = self.comparison.describe().splitlines()
-        return [line for line in (self._warning(index), *lines) if line]
+        return self.comparison.describe().splitlines()[:-1]
+
+    def warning(self, index: int) -> str:
+        """What must not be overlooked at an index."""
+        return self._warning(index)
 
     def _title(self, name: str) -> str:
         members, pairing = self.members, self.pairing
