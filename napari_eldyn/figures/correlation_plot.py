@@ -58,12 +58,6 @@ class CorrelationPlot(LivePlot):
             line.set_label(f"{one:.2f}/Å")
             self._references.append(reference)
             self._running.append(self._add_changing(line))
-        self._note = self._add_changing(
-            axes.text(
-                0.985, 0.97, "", transform=axes.transAxes, color=palette.muted, size="small",
-                ha="right", va="top",
-            )
-        )  # fmt: skip
         axes.axhline(0.0, color=palette.guide, lw=0.6, zorder=1)
         axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlabel(r"time lag $t$ (fs)")
@@ -102,7 +96,7 @@ class CorrelationPlot(LivePlot):
         if t.size:
             self._fit(float(t[-1]), float(np.nanmin(values, initial=0.0)))
 
-    def set_running(self, lag: ArrayLike, curves: ArrayLike, note: str = "") -> None:
+    def set_running(self, lag: ArrayLike, curves: ArrayLike) -> None:
         """Show the rollout.
 
         Parameters
@@ -111,28 +105,28 @@ class CorrelationPlot(LivePlot):
             fs.
         curves : array_like, shape (shells, lags)
             F(q,t)/F(q,0) of the shells drawn.
-        note : str
-            What it is made from, for the corner of the plot.
         """
         t, values = np.asarray(lag, dtype=np.float64), np.asarray(curves, dtype=np.float64)
         for line, one in zip(self._running, values, strict=True):
             line.set_data(t, one)
-        self._note.set_text(note)
         if t.size:
             self._fit(float(t[-1]), float(np.nanmin(values, initial=0.0)))
 
-    def legend(self) -> None:
-        """Name shells and line styles below the plot's top corner."""
+    def legend(self, generated: str = "generated", reference: str = "reference") -> None:
+        """Name shells and line styles.
+
+        Parameters
+        ----------
+        generated, reference : str
+            What to call solid and broken lines.
+        """
         colour = self.palette.text
         handles: list[Artist] = [
             *self._running,
-            Line2D([], [], color=colour, lw=MEAN_WIDTH, label="generated"),
-            Line2D([], [], color=colour, lw=1.0, ls=_REFERENCE_DASHES, label="reference"),
+            Line2D([], [], color=colour, lw=MEAN_WIDTH, label=generated),
+            Line2D([], [], color=colour, lw=1.0, ls=_REFERENCE_DASHES, label=reference),
         ]
-        self.axes.legend(
-            handles=handles, loc="upper right", ncols=2, columnspacing=1.0,
-            bbox_to_anchor=(1.0, 0.92),
-        )  # fmt: skip
+        self.axes.legend(handles=handles, loc="upper right", ncols=2, columnspacing=1.0)
         self._redraw_needed = True
 
     def _fit(self, last: float, low: float) -> None:

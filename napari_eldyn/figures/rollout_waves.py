@@ -197,21 +197,22 @@ class RolloutCorrelation(CorrelationPlot, RolloutPlot):
                 known.normalised[self._shells, : self._drawn],
                 None if error is None else error[self._shells, : self._drawn],
             )
-        self.legend()
+        self._name_lines(0)
 
     def show(self, history: RolloutHistory | None, shown: ShownFrame) -> None:
         """Show F(q,t) of the frames so far."""
         self._history = history if history is not None and history.n > 1 else None
         if self._history is None:
-            self.set_running([], np.empty((len(self._shells), 0)), self._note_text(0))
+            self.set_running([], np.empty((len(self._shells), 0)))
             return
         scattering = self._history.scattering
         lags = _drawn(len(scattering.lag), self._history.n)
         self.set_running(
             scattering.lag[:lags],
             scattering.normalised[self._shells, :lags],
-            self._note_text(self._history.n),
         )
+        if not self._live:  # writing takes longer than all lines: the dock's headline counts
+            self._name_lines(self._history.n)
 
     def table(self) -> dict[str, FloatArray]:
         """Return F(q,t), whole and normalised, of the shells drawn, with the time origins."""
@@ -283,11 +284,13 @@ class RolloutCorrelation(CorrelationPlot, RolloutPlot):
     def _named(self, shell: int) -> str:
         return f"q = {self._waves.q[shell]:.4f} 1/Å"
 
-    def _note_text(self, n_frames: int) -> str:
-        text = f"{n_frames} generated"
+    def _name_lines(self, n_frames: int) -> None:
+        generated, reference = "generated", "reference"
+        if n_frames:
+            generated += f" ({n_frames} frames)"
         if self._reference is not None and self._series is not None:
-            text += f", {len(self._series)} reference"
-        return f"{text} frames"
+            reference += f" ({len(self._series)} frames)"
+        self.legend(generated, reference)
 
 
 def _drawn(lags: int, n_frames: int) -> int:

@@ -165,7 +165,11 @@ class StructureFactorPlot(LivePlot):
             handles.insert(1, self._noise)
         if self._live:
             handles.append(self._frames["generated"])
-        self.axes.legend(handles=handles, loc="upper right")
+        # S(q) falls; its ratio is least known, and so highest, at large q.
+        if self.relative:
+            self.axes.legend(handles=handles, loc="upper left", ncols=2, columnspacing=1.0)
+        else:
+            self.axes.legend(handles=handles, loc="upper right")
         if self.relative and self._range is not None:
             self._legend_room = 0.4
             low, high = self._range

@@ -47,7 +47,9 @@ class ShellPicker(QToolButton):
         super().__init__()
         self.chosen_q: tuple[float, ...] | None = None
         self._waves: DensityWaves | None = None
-        self.setText("shells")
+        self.setText("shells ▾")
+        self.setAutoRaise(True)
+        self.setStyleSheet("QToolButton::menu-indicator { image: none; width: 0px; }")
         self.setToolTip(
             f"Wave numbers q (1/Å) at which F(q,t) is drawn, up to {MOST_SHELLS}\n"
             "More points in a shell mean less noise"

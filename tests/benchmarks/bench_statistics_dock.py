@@ -1,7 +1,9 @@
-"""Cost on the GUI thread of one live update of the Statistics dock, against a full redraw.
+"""Cost on the GUI thread of live updates of the Statistics dock, plot by plot.
 
 Run with a display (or under ``xvfb-run``): ``python tests/benchmarks/bench_statistics_dock.py``.
-Both figures include Qt's painting of the window.
+Times are medians of one update, Qt's painting of the window included, as processor time of the GUI
+thread: on a busy machine it waits besides. The baseline, measured in the same run, is what a plain
+matplotlib canvas does: draw the same plots whole.
 """
 
 from __future__ import annotations
@@ -17,11 +19,21 @@ from qtpy.QtWidgets import QApplication
 from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.density.transforms import LogNormalisation
-from napari_eldyn.observables.levels import reference_levels
-from napari_eldyn.observables.statistics import default_settings, frame_statistics
+from napari_eldyn.figures.rollout_plots import PLOTS, Yardstick
+from napari_eldyn.observables.levels import levels_from_statistics
+from napari_eldyn.observables.reference_series import ReferenceSeries
+from napari_eldyn.observables.rollout_history import RolloutHistory
+from napari_eldyn.observables.statistics import default_settings, measure
+from napari_eldyn.observables.structure_factor import fourier_coefficients
+from napari_eldyn.observables.trajectory_statistics import trajectory_statistics
 from napari_eldyn.widgets.statistics_dock import StatisticsDock
 
-_UPDATES = 300
+_UPDATES = 200
+_STEP_FS = 4.0
+_DEFAULT = ["distribution", "divergence", "structure_factor"]
+_HISTORIES = (100, 10_000)
+# Heights of the dock: one plot as high as in the default window, that window, a tall one.
+_HEIGHT_ONE, _HEIGHT, _HEIGHT_ALL = 400, 735, 1785
 
 
 def main() -> None:
@@ -29,61 +41,118 @@ def main() -> None:
     application = QApplication.instance() or QApplication([])
     rng = np.random.default_rng(0)
     grid = PeriodicGrid(8.66 * np.eye(3), (32, 32, 32))
-    frames = np.exp(-2.9 + 0.27 * rng.standard_normal((24, *grid.shape))).astype(np.float32)
-    reference = DensityTrajectory.from_array(frames, grid, 4.0 * np.arange(len(frames)))
+    noise = rng.standard_normal((60, *grid.shape))
+    frames = np.exp(-2.9 + 0.27 * noise).astype(np.float32)
+    reference = DensityTrajectory.from_array(frames, grid, _STEP_FS * np.arange(len(frames)))
     settings = default_settings(reference, LogNormalisation(mean=-2.9, std=0.27))
-    levels = reference_levels(reference, settings)
-    counted = [frame_statistics(frame, settings) for frame in frames]
+    counted = trajectory_statistics(reference, settings)
+    levels = levels_from_statistics(counted, counted[0], 0)
+    series = ReferenceSeries(counted, settings, _STEP_FS)
+    yardstick = Yardstick(settings, counted.pooled, levels, series)
 
     dock = StatisticsDock()
-    dock.resize(400, 700)
-    dock.set_reference(settings, levels.reference, levels)
-    dock.set_time_range(0.0, 4.0 * _UPDATES)
+    dock.resize(360, _HEIGHT_ONE)
+    dock.set_reference(yardstick)
     dock.show()
     application.processEvents()
+    n = 0
 
-    def add(number: int) -> None:
-        update = SimpleNamespace(
-            index=number, time=4.0 * number, statistics=counted[number % len(counted)]
-        )
-        dock.add_update(update)
+    def add() -> None:
+        nonlocal n
+        frame = counted[n % len(counted)]
+        dock.add_update(SimpleNamespace(index=n, time=_STEP_FS * n, statistics=frame))
+        n += 1
 
-    def live(number: int) -> None:
-        add(number)
+    def live() -> None:
+        add()
         dock.draw_now()
         application.processEvents()
 
-    def full(number: int) -> None:
-        dock.show_frame(number, counted[number % len(counted)])
-        for canvas in dock.plots.canvases:
-            canvas.draw()
-        dock.draw_now()
+    def show(names: list[str]) -> None:
+        few, default = len(names) < 2, len(names) <= len(_DEFAULT)
+        dock.resize(360, _HEIGHT_ONE if few else _HEIGHT if default else _HEIGHT_ALL)
+        dock.restore_session_state({"open": names})
+        application.processEvents()
+        for _ in range(3):
+            live()
+
+    def idle() -> None:
         application.processEvents()
 
-    for number in range(10):
-        live(number)
-    redraws = sum(canvas.full_redraws for canvas in dock.plots.canvases)
-    blitted = _milliseconds(lambda k: live(10 + k), _UPDATES)
-    redraws = sum(canvas.full_redraws for canvas in dock.plots.canvases) - redraws
-    redrawn = _milliseconds(full, 30)
-    dock.hide()
-    application.processEvents()
-    hidden = _milliseconds(lambda k: live(10 + _UPDATES + k), _UPDATES)
+    print(f"{'':28s}" + "".join(f"{f'{h:,d} frames':>16s}" for h in _HISTORIES))
+    rows: dict[str, list[float]] = {}
+    redraws: dict[str, list[float]] = {}
+    sets = {name: [name] for name in PLOTS} | {"default sections": _DEFAULT}
+    sets |= {"all sections": [*PLOTS, "scores"]}
+    for history in _HISTORIES:
+        dock.hide()
+        while n < history:
+            add()
+        dock.show()
+        dock.set_time_range(0.0, _STEP_FS * (n + 20 * _UPDATES))
+        for name, opened in sets.items():
+            show(opened)
+            repeats = _UPDATES if name.endswith("sections") else _UPDATES // 4
+            rows.setdefault(name, []).append(_milliseconds(live, repeats))
+            canvases = [c for c in dock.plots.canvases.values() if c.isVisible()]
 
-    print(f"live update, three plots and all numbers   {blitted:7.2f} ms")
-    print(f"the same with a full redraw of the plots   {redrawn:7.2f} ms")
-    print(f"the same while the dock is hidden          {hidden:7.2f} ms")
-    print(f"full redraw / live update                  {redrawn / blitted:7.1f} x")
-    print(f"full redraws in {_UPDATES} live updates           {redraws:7d}")
+            def full(canvases=canvases) -> None:
+                add()
+                dock.draw_now()
+                for canvas in canvases:
+                    canvas.draw()
+                application.processEvents()
+
+            redraws.setdefault(name, []).append(_milliseconds(full, 10))
+        show([])
+        rows.setdefault("all folded", []).append(_milliseconds(live, _UPDATES))
+        dock.hide()
+        application.processEvents()
+        rows.setdefault("dock hidden", []).append(_milliseconds(live, _UPDATES))
+        rows.setdefault("nothing (event loop only)", []).append(_milliseconds(idle, _UPDATES))
+    for name, times in rows.items():
+        print(f"{name:28s}" + "".join(f"{t:13.3f} ms" for t in times))
+    print("\nfull redraw / update")
+    for name, times in redraws.items():
+        ratios = [f"{full / live:15.1f}x" for full, live in zip(times, rows[name], strict=True)]
+        print(f"{name:28s}" + "".join(ratios))
+    print("\nhidden / nothing, both with the event loop")
+    ratio = zip(rows["dock hidden"], rows["nothing (event loop only)"], strict=True)
+    print(f"{'':28s}" + "".join(f"{hidden / nothing:15.1f}x" for hidden, nothing in ratio))
+
+    print("\nwhat a frame's statistics cost (worker thread)")
+    density = frames[0]
+    whole = _milliseconds(lambda: measure(density, settings), 50)
+    coefficients = fourier_coefficients(density, grid).reshape(-1)
+    waves = settings.waves
+    picked = _milliseconds(lambda: coefficients[waves.indices].astype(np.complex64), 200)
+    print(f"{'all of them':28s}{whole:13.2f} ms")
+    print(f"{'of which wave amplitudes':28s}{picked:13.4f} ms, {8 * len(waves)} bytes per frame")
+    print("\nbookkeeping of a frame, plots apart, and F(q,t) of 10,000 frames at once")
+    history = RolloutHistory(settings, counted.pooled)
+    start = time.thread_time()
+    for k in range(10_000):
+        history.add(k, _STEP_FS * k, counted[k % len(counted)])
+    print(f"{'add':28s}{1e-1 * (time.thread_time() - start):13.4f} ms per frame")
+    start = time.thread_time()
+    lags = len(history.scattering.normalised[0])
+    took = 1e3 * (time.thread_time() - start)
+    print(f"{'F(q,t) of 10,000 frames':28s}{took:13.1f} ms ({lags} lags, {len(waves)} waves)")
+
+    def grow() -> None:
+        history.add(history.n, _STEP_FS * history.n, counted[history.n % len(counted)])
+        _ = history.scattering.normalised
+
+    print(f"{'F(q,t) of one more frame':28s}{_milliseconds(grow, 200):13.3f} ms")
 
 
-def _milliseconds(work: Callable[[int], None], repeats: int) -> float:
-    """Median time of one call."""
+def _milliseconds(work: Callable[[], object], repeats: int) -> float:
+    """Median processor time of one call."""
     times = []
-    for number in range(repeats):
-        start = time.perf_counter()
-        work(number)
-        times.append(time.perf_counter() - start)
+    for _ in range(repeats):
+        start = time.thread_time()
+        work()
+        times.append(time.thread_time() - start)
     return 1e3 * statistics.median(times)
 
 
