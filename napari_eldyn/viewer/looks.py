@@ -91,5 +91,5 @@ def _signed_colormap(is_volume: bool, background: npt.NDArray[np.float64]) -> Co
     else:
         mixed = background + (hue - background) * strength
         colours = np.concatenate([mixed, np.ones_like(strength)], axis=1)
-    name = "less blue, more orange" + (" (volume)" if is_volume else "")
-    return Colormap(colours, name=name)
+    # A long name would widen the layer controls, and with them the whole column of docks.
+    return Colormap(colours, name="blue-orange 3D" if is_volume else "blue-orange")
