@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from napari_eldyn.density import DensityTrajectory, LogNormalisation
+from napari_eldyn.density import DensityTrajectory, LogNormalisation, fit_normalisation
 from napari_eldyn.evaluation.figure_data import (
     collect_fig2,
     collect_fig3,
@@ -21,10 +21,13 @@ from napari_eldyn.evaluation.logs import TrainingLog
 from napari_eldyn.evaluation.stages import Stages
 from napari_eldyn.evaluation.trained_on import TrainingSource
 from napari_eldyn.exceptions import EldynError
+from napari_eldyn.figures.fig3 import fig3_data
 from napari_eldyn.figures.kinds import FIGURE_KINDS
 from napari_eldyn.figures.presets import FigureStyle
 from napari_eldyn.figures.published import PublishedFigure
 from napari_eldyn.figures.sidecar import FigureData
+from napari_eldyn.observables.levels import ReferenceLevels
+from napari_eldyn.observables.statistics import RunningStatistics
 
 if TYPE_CHECKING:
     from napari_eldyn.config import StrictModel
@@ -47,7 +50,7 @@ class FigureSources:
     reference : DensityTrajectory or None
         What they are compared with.
     normalisation : LogNormalisation or None
-        Of ρ̃.
+        Of ρ̃; fitted on the reference if it is not given.
     training : tuple of TrainingSource
         Frames that models were trained on.
     runs : mapping of str to TrainingLog
@@ -56,6 +59,10 @@ class FigureSources:
         What model files record of themselves, by the models' names.
     model_hashes : mapping of str to str
         SHA-256 of the model files, by the same names.
+    counted : mapping of str to RunningStatistics, optional
+        Pooled statistics of the candidates by name, where a window has them already.
+    levels : ReferenceLevels, optional
+        The same of the reference, counted with the same settings.
     """
 
     candidates: tuple[Candidate, ...] = ()
@@ -65,6 +72,8 @@ class FigureSources:
     runs: Mapping[str, TrainingLog] = field(default_factory=dict)
     cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     model_hashes: Mapping[str, str | None] = field(default_factory=dict)
+    counted: Mapping[str, RunningStatistics] | None = None
+    levels: ReferenceLevels | None = None
 
 
 def refuse_missing(kind: str, sources: FigureSources) -> None:
@@ -137,10 +146,15 @@ def collect_figure(
     else:
         reference, normalisation = sources.reference, sources.normalisation
         assert reference is not None
-        assert normalisation is not None
+        if normalisation is None:
+            with stages.stage("fitting the normalisation") as report:
+                normalisation, _ = fit_normalisation(reference, report)
+            sources = replace(sources, normalisation=normalisation)
         if kind == "fig2":
             with stages.stage("slices") as report:
                 data = collect_fig2(sources.candidates, reference, normalisation, times, report)
+        elif sources.counted is not None and sources.levels is not None:
+            data = fig3_data(sources.levels.reference, sources.counted, sources.levels)
         else:
             data = collect_fig3(sources.candidates, reference, normalisation, stages)
     return PublishedFigure(kind, data, style, options, story_of(sources))

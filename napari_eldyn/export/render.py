@@ -23,7 +23,7 @@ from napari_eldyn.figures.render_figure import (
     panel_inches,
     project,
 )
-from napari_eldyn.figures.style import LIGHT
+from napari_eldyn.figures.style import DARK
 from napari_eldyn.viewer._compat import hidden_window, short_side
 from napari_eldyn.viewer.layers import contrast_limits, layer_keywords
 from napari_eldyn.viewer.presentation import PERSPECTIVE, UP, VIEW_DIRECTION
@@ -40,7 +40,8 @@ FloatArray = NDArray[np.float64]
 
 _FILLED = 0.96  # of a panel's side, by the cell if nobody has zoomed
 _FINER = 2  # points of an isosurface per grid point, by Fourier interpolation
-_REFERENCE_COLOUR = "#8d96a5"  # of its isosurfaces, on dark and on light paper
+# Shading darkens them: the light colours of the dark theme, on any paper.
+_SURFACES = ("#c3cad6", *DARK.generated)
 _QUANTITY = r"density $\rho$ (electrons/Å³)"
 
 
@@ -435,7 +436,7 @@ def render_panels(
     pixels = max(16, round(side * style.dpi))
     rows: list[tuple[NDArray[np.uint8] | None, ...]] = []
     highest = -np.inf
-    colours = [_REFERENCE_COLOUR, *LIGHT.generated] if "reference" in clocks else LIGHT.generated
+    colours = _SURFACES if "reference" in clocks else _SURFACES[1:]
     for i, (trajectory, start) in enumerate(clocks.values()):
         row: list[NDArray[np.uint8] | None] = []
         for j, lead in enumerate(leads):

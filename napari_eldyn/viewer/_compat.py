@@ -118,6 +118,10 @@ def hidden_window() -> Iterator[Viewer]:
         if window is not None:
             window.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
         viewer.window.show()
+        windows = getattr(type(window), "_instances", [])
+        if window in windows:  # napari.current_viewer() stays the one that people see
+            windows.remove(window)
+            windows.insert(0, window)
         yield viewer
     finally:
         viewer.close()
