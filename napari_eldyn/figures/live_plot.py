@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from napari_eldyn.figures.style import Palette
@@ -50,6 +51,11 @@ class LivePlot:
     def redraw_needed(self) -> bool:
         """Whether something that stays (range, reference, scale) changed since the last draw."""
         return self._redraw_needed
+
+    @property
+    def region(self) -> Bbox:
+        """What the changing artists lie in, in pixels of the figure."""
+        return self.axes.bbox
 
     def mark_drawn(self) -> None:
         """Note that the lasting artists are now on the canvas as they are."""

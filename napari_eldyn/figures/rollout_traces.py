@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
 from napari_eldyn.figures.divergence_plot import DIVERGENCE_LABELS, DivergencePlot
 from napari_eldyn.figures.live_plot import FloatArray
@@ -19,6 +21,8 @@ __all__ = ["RolloutDivergence", "RolloutElectrons", "RolloutExtremes"]
 _BAND_TAIL = 0.05
 # The cursor reads the frame nearest to it within this share of the axis.
 _REACH = 0.03
+# Between the panels of the extremes, as a share of the height of one.
+_GAP = 0.1
 
 
 class RolloutDivergence(DivergencePlot, RolloutPlot):
@@ -129,24 +133,24 @@ class RolloutElectrons(TracePlot, RolloutPlot):
     def __init__(
         self, axes: Axes, palette: Palette, yardstick: Yardstick, *, live: bool = False
     ) -> None:
-        super().__init__(axes, palette, ["generated"], "electrons", least=2e-3, live=live)
+        super().__init__(axes, palette, "electrons", least=2e-3, live=live)
         self._history: RolloutHistory | None = None
         self._expected = yardstick.reference.electrons
         series = yardstick.series
         self.set_level(
             self._expected,
             None if series is None else _band(series.electrons),
-            f"expected: {self._expected:.2f}",
+            f"expected {self._expected:.2f}",
         )
-        self.legend("upper left")
+        self.legend()
 
     def show(self, history: RolloutHistory | None, shown: ShownFrame) -> None:
         """Show the frames so far, and mark the time of the one looked at."""
         self._history = history
         if history is None:
-            self.set_history([], {"generated": []})
+            self.set_history([], [])
         else:
-            self.set_history(history.times, {"generated": history.electrons})
+            self.set_history(history.times, history.electrons)
         self.set_cursor(shown.time)
 
     def table(self) -> dict[str, FloatArray]:
@@ -173,7 +177,7 @@ class RolloutElectrons(TracePlot, RolloutPlot):
 
 
 class RolloutExtremes(TracePlot, RolloutPlot):
-    """Smallest and largest density of each frame over the reference's.
+    """Smallest density of each frame over the reference's, and above it the largest.
 
     Parameters
     ----------
@@ -190,32 +194,68 @@ class RolloutExtremes(TracePlot, RolloutPlot):
     def __init__(
         self, axes: Axes, palette: Palette, yardstick: Yardstick, *, live: bool = False
     ) -> None:
-        series, reference = yardstick.series, yardstick.reference
-        log = reference.minimum > 0
-        label = r"$\rho$ (electrons/Å$^3$)"
-        super().__init__(axes, palette, ["maximum", "minimum"], label, log=log, live=live)
+        super().__init__(axes, palette, r"min $\rho$ (e/Å$^3$)", live=live)
+        above = axes.inset_axes((0.0, 1.0 + _GAP, 1.0, 1.0))
+        self._above = TracePlot(above, palette, r"max $\rho$ (e/Å$^3$)", live=live)
+        above.set_xlabel("")
+        above.tick_params(labelbottom=False)
         self._history: RolloutHistory | None = None
         self._usual: dict[str, float] = {}
-        for name in ("maximum", "minimum"):
+        series, reference = yardstick.series, yardstick.reference
+        for name, plot in (("minimum", self), ("maximum", self._above)):
+            plot.axes.yaxis.set_major_locator(MaxNLocator(4))
+            plot.axes.yaxis.label.set_size("small")
             values = None if series is None else getattr(series, name)
-            self._usual[name] = float(
-                getattr(reference, name) if values is None else np.median(values)
-            )
-            self.set_level(
-                self._usual[name],
-                None if values is None else _band(values),
-                "reference" if name == "maximum" else None,
-            )
-        self.legend("center left" if log else "upper left")
+            usual = getattr(reference, name) if values is None else np.median(values)
+            self._usual[name] = float(usual)
+            plot.set_level(float(usual), None if values is None else _band(values))
+        self._above.legend()
+        self.set_box(axes.get_position().bounds)
+
+    @property
+    def redraw_needed(self) -> bool:
+        """Whether something that stays changed in one of the two since the last draw."""
+        return self._redraw_needed or self._above.redraw_needed
+
+    @property
+    def region(self) -> Bbox:
+        """Both panels, in pixels of the figure."""
+        return Bbox.union([self.axes.bbox, self._above.axes.bbox])
+
+    def mark_drawn(self) -> None:
+        """Note that the lasting artists are now on the canvas as they are."""
+        super().mark_drawn()
+        self._above.mark_drawn()
+
+    def draw_changing(self) -> None:
+        """Draw what changes in both panels."""
+        super().draw_changing()
+        self._above.draw_changing()
+
+    def set_box(self, box: tuple[float, float, float, float]) -> None:
+        """Move both panels within their figure."""
+        left, bottom, width, height = box
+        self.axes.set_position((left, bottom, width, height / (2.0 + _GAP)))
+
+    def set_time_range(self, start: float, stop: float) -> None:
+        """Fix the time axis of both panels (fs)."""
+        super().set_time_range(start, stop)
+        self._above.set_time_range(start, stop)
+
+    def set_cursor(self, time: float | None) -> None:
+        """Mark the time of the frame being looked at (fs) in both panels, or none."""
+        super().set_cursor(time)
+        self._above.set_cursor(time)
 
     def show(self, history: RolloutHistory | None, shown: ShownFrame) -> None:
         """Show the frames so far, and mark the time of the one looked at."""
         self._history = history
         if history is None:
-            self.set_history([], {"maximum": [], "minimum": []})
+            self.set_history([], [])
+            self._above.set_history([], [])
         else:
-            traces = {"maximum": history.maximum, "minimum": history.minimum}
-            self.set_history(history.times, traces)
+            self.set_history(history.times, history.minimum)
+            self._above.set_history(history.times, history.maximum)
         self.set_cursor(shown.time)
 
     def table(self) -> dict[str, FloatArray]:

@@ -186,11 +186,11 @@ class PlotCanvas(FigureCanvasQTAgg, Generic[PlotT]):
         """Say what is drawn at a place of the widget, nothing outside the axes."""
         if self._plot is None or self._behind:
             return ""
-        axes, ratio = self._plot.axes, self.device_pixel_ratio
+        ratio = self.device_pixel_ratio
         pixel = (place.x() * ratio, (self.height() - 1 - place.y()) * ratio)
-        if not axes.bbox.contains(*pixel):
+        if not self._plot.region.contains(*pixel):
             return ""
-        x, y = axes.transData.inverted().transform(pixel)
+        x, y = self._plot.axes.transData.inverted().transform(pixel)
         return self._plot.read(float(x), float(y))
 
     # -- drawing ------------------------------------------------------------------------------
@@ -206,14 +206,14 @@ class PlotCanvas(FigureCanvasQTAgg, Generic[PlotT]):
         with style.context(self._palette):
             super().draw()  # type: ignore[no-untyped-call]
         plot.mark_drawn()
-        self._background = self.copy_from_bbox(plot.axes.bbox.padded(2))  # type: ignore[no-untyped-call]
+        self._background = self.copy_from_bbox(plot.region.padded(2))  # type: ignore[no-untyped-call]
         plot.draw_changing()
 
     def _is_seen(self) -> bool:
         return self.isVisible() and not self.visibleRegion().isEmpty()
 
     def _axes_rectangle(self) -> QRect:
-        box = self.plot.axes.bbox.padded(2)
+        box = self.plot.region.padded(2)
         ratio = self.device_pixel_ratio
         left, right = int(box.x0 / ratio), int(box.x1 / ratio) + 1
         top, bottom = int(self.height() - box.y1 / ratio), int(self.height() - box.y0 / ratio) + 1
