@@ -9,14 +9,22 @@ from __future__ import annotations
 import base64
 import binascii
 import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QByteArray, QObject, Qt, QTimer
-from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
+from qtpy.QtCore import QByteArray
+from qtpy.QtWidgets import QApplication, QDockWidget, QWidget
 
 from napari_eldyn.viewer._compat import main_window, unwrap
 from napari_eldyn.viewer.closing import ClosingWatch
+from napari_eldyn.viewer.dock_columns import (
+    AREAS,
+    DOCKS,
+    LAYER_DOCKS,
+    is_ours,
+    put_dock,
+    size_columns,
+    soon,
+)
 from napari_eldyn.viewer.preferences import remember, remembered
 from napari_eldyn.viewer.taming import tame
 
@@ -38,24 +46,7 @@ __all__ = [
     "saved_state",
 ]
 
-DOCKS = {
-    "Rollout": "left",
-    "Compare": "left",
-    "Movie": "left",
-    "Figures": "left",
-    "Statistics": "right",
-}
-"""Areas of the docks in the manifest, in the order of their tabs."""
-
 _PLUGIN = "napari-eldyn"
-_AREAS = {
-    "left": Qt.DockWidgetArea.LeftDockWidgetArea,
-    "right": Qt.DockWidgetArea.RightDockWidgetArea,
-    "bottom": Qt.DockWidgetArea.BottomDockWidgetArea,
-}
-_WIDTHS = {"left": 310, "right": 360}
-_STRIP_HEIGHT = 190
-_LAYER_DOCKS = ("layer controls", "layer list")
 _GROUP = "layout"  # of remembered choices
 
 
@@ -81,8 +72,8 @@ def place_dock(viewer: Viewer, widget: QWidget, area: str) -> None:
     """
     from napari_eldyn.viewer.workbench import equip
 
-    if area not in _AREAS:
-        raise ValueError(f"no area {area!r}; there are {', '.join(_AREAS)}")
+    if area not in AREAS:
+        raise ValueError(f"no area {area!r}; there are {', '.join(AREAS)}")
     viewer = unwrap(viewer)
     equip(viewer)
     tame(widget, viewer)
@@ -96,12 +87,12 @@ def place_dock(viewer: Viewer, widget: QWidget, area: str) -> None:
         if viewer is None or dock is None or dock.property("eldyn_placed"):
             return
         if moved.get(dock.objectName(), area) == area:
-            _put(viewer, dock, area)
+            put_dock(main_window(viewer), dock, area)
         _finish(dock)
         dock.show()
         dock.raise_()
 
-    _soon(widget, place)
+    soon(widget, place)
 
 
 def dock_of(widget: QWidget) -> QDockWidget | None:
@@ -109,7 +100,7 @@ def dock_of(widget: QWidget) -> QDockWidget | None:
     parent: Any = widget
     while parent is not None and not isinstance(parent, QDockWidget):
         parent = parent.parentWidget()
-    return parent
+    return parent if isinstance(parent, QDockWidget) else None
 
 
 def find_dock(viewer: Viewer, name: str) -> QDockWidget | None:
@@ -118,7 +109,7 @@ def find_dock(viewer: Viewer, name: str) -> QDockWidget | None:
     if window is not None:
         # napari's menu and its API give the same dock different names: "Rollout (...)".
         for dock in window.findChildren(QDockWidget):
-            if dock.objectName().startswith(f"{name} (") and _is_ours(dock):
+            if dock.objectName().startswith(f"{name} (") and is_ours(dock):
                 return dock
     return None
 
@@ -187,7 +178,7 @@ def open_workbench(viewer: Viewer, front: str = "Rollout") -> dict[str, QWidget]
         for name in names:  # some may have been closed
             contents[name] = open_dock(viewer, name)
     elif fresh:
-        _size_columns(viewer)
+        size_columns(main_window(viewer))
     open_dock(viewer, front)
     return contents
 
@@ -199,20 +190,20 @@ def reset_layout(viewer: Viewer) -> None:
     if window is None:
         return
     shown = [dock for dock in window.findChildren(QDockWidget) if not dock.isHidden()]
-    for name in _LAYER_DOCKS:
+    for name in LAYER_DOCKS:
         dock = window.findChild(QDockWidget, name)
         if dock is not None:
             dock.setFloating(False)
-            window.addDockWidget(_AREAS["left"], dock)
+            window.addDockWidget(AREAS["left"], dock)
             dock.show()
     for dock in shown:
         content = dock.widget()
         area = None if content is None else content.property("eldyn_area")
         if area is not None:
-            _put(viewer, dock, area)
+            put_dock(window, dock, area)
             dock.show()
     QApplication.processEvents()
-    _size_columns(viewer)
+    size_columns(window)
     first = next((dock for dock in find_docks(viewer).values() if dock in shown), None)
     if first is not None:
         first.raise_()
@@ -275,7 +266,7 @@ def _present() -> list[str]:
 def _make_dock(viewer: Viewer, name: str) -> QDockWidget:
     area = DOCKS[name]
     dock: QDockWidget = viewer.window.add_plugin_dock_widget(_PLUGIN, name)[0]
-    _put(viewer, dock, area)
+    put_dock(main_window(viewer), dock, area)
     _finish(dock)
     return dock
 
@@ -286,92 +277,8 @@ def _finish(dock: QDockWidget) -> None:
     dock.setProperty("eldyn_placed", True)
 
 
-def _soon(owner: QObject, action: Callable[[], None]) -> None:
-    """Act in the next turn of the event loop, if the owner is still there."""
-    timer = QTimer(owner)
-    timer.setSingleShot(True)
-    timer.timeout.connect(action)
-    timer.timeout.connect(timer.deleteLater)
-    timer.start(0)
-
-
 def _user_areas() -> dict[str, str]:
     """Areas in which the user left docks in an earlier session, by the docks' names."""
     from napari.settings import get_settings
 
     return dict(get_settings().application.plugin_widget_positions)
-
-
-def _put(viewer: Viewer, dock: QDockWidget, area: str) -> None:
-    window = main_window(viewer)
-    if not isinstance(window, QMainWindow):
-        return
-    anchor = _anchor(window, dock, area)
-    crowded = anchor is not None and _is_ours(anchor)
-    dock.setFloating(False)
-    window.addDockWidget(_AREAS[area], dock)
-    if anchor is not None:
-        window.tabifyDockWidget(anchor, dock)
-    if not crowded:
-        _soon(dock, lambda: _size_columns_of(window, dock, area))
-
-
-def _anchor(window: QMainWindow, dock: QDockWidget, area: str) -> QDockWidget | None:
-    """Return the dock to lie on: the last of ours before it in the column, or layer controls."""
-    ranks = list(DOCKS)
-
-    def rank(other: QDockWidget) -> int:
-        name = other.objectName().partition(" (")[0]
-        return ranks.index(name) if name in ranks and _is_ours(other) else -1
-
-    fitting = [
-        other
-        for other in window.findChildren(QDockWidget)
-        if other is not dock
-        and not other.isFloating()
-        and not other.isHidden()
-        and window.dockWidgetArea(other) == _AREAS[area]
-        and (_is_ours(other) or (area == "left" and other.objectName() == _LAYER_DOCKS[0]))
-    ]
-    return max(fitting, key=rank, default=None)
-
-
-def _is_ours(dock: QDockWidget) -> bool:
-    content = dock.widget()
-    return content is not None and content.property("eldyn_area") is not None
-
-
-def _size_columns(viewer: Viewer) -> None:
-    window = main_window(viewer)
-    if window is None:
-        return
-    for area in _AREAS:
-        dock = next(
-            (
-                dock
-                for dock in window.findChildren(QDockWidget)
-                if _is_ours(dock)
-                and not dock.isHidden()
-                and not dock.isFloating()
-                and window.dockWidgetArea(dock) == _AREAS[area]
-            ),
-            None,
-        )
-        if dock is not None:
-            _size_columns_of(window, dock, area)
-
-
-def _size_columns_of(window: QMainWindow, dock: QDockWidget, area: str) -> None:
-    """Give a column its width, and in the left one the layer list a quarter of the height."""
-    if dock.isFloating():
-        return
-    layout = window.layout()
-    if layout is not None:
-        layout.activate()  # what was just docked has its place from now on
-    if area == "bottom":
-        window.resizeDocks([dock], [_STRIP_HEIGHT], Qt.Orientation.Vertical)
-        return
-    window.resizeDocks([dock], [_WIDTHS[area]], Qt.Orientation.Horizontal)
-    layers = window.findChild(QDockWidget, _LAYER_DOCKS[1])
-    if area == "left" and layers is not None:
-        window.resizeDocks([dock, layers], [3, 1], Qt.Orientation.Vertical)

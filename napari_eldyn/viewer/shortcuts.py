@@ -46,6 +46,8 @@ class Shortcut:
 
 _RUN, _LOOK, _PANELS, _WINDOW = "Rollout", "Time and view", "Panels", "Window"
 
+_TITLES = {"mean": "mean of the ensemble", "std": "standard deviation of the ensemble"}
+
 SHORTCUTS = (
     Shortcut("Space", "Run, pause, resume", _RUN),
     Shortcut("S", "Step: generate one frame", _RUN),
@@ -59,7 +61,7 @@ SHORTCUTS = (
     Shortcut("D", "Look from the default direction in 3D", _LOOK),
     Shortcut("Ctrl+Y", "2D or 3D view", _LOOK),
     *(
-        Shortcut(f"Alt+{place}", f"Show or hide panel: {name}", _PANELS)
+        Shortcut(f"Alt+{place}", f"Show or hide: {_TITLES.get(name, name)}", _PANELS)
         for place, name in enumerate(PANELS, start=1)
     ),
     Shortcut("Ctrl+Alt+Z", "Undo layout change", _WINDOW),

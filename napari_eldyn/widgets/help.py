@@ -143,7 +143,7 @@ class HelpDialog(QDialog):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Wide enough for a line of text, and no taller than a laptop's screen."""
-        return QSize(640, 640)
+        return QSize(660, 720)
 
 
 def show_help() -> None:
