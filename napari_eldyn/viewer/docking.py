@@ -110,7 +110,8 @@ def find_dock(viewer: Viewer, name: str) -> QDockWidget | None:
         # napari's menu and its API give the same dock different names: "Rollout (...)".
         for dock in window.findChildren(QDockWidget):
             if dock.objectName().startswith(f"{name} (") and is_ours(dock):
-                return dock
+                found: QDockWidget = dock
+                return found
     return None
 
 
