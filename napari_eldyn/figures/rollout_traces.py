@@ -203,8 +203,8 @@ class RolloutExtremes(TracePlot, RolloutPlot):
         self._usual: dict[str, float] = {}
         series, reference = yardstick.series, yardstick.reference
         for name, plot in (("minimum", self), ("maximum", self._above)):
-            plot.axes.yaxis.set_major_locator(MaxNLocator(4))
-            plot.axes.yaxis.label.set_size("small")
+            plot.axes.yaxis.set_major_locator(MaxNLocator(3))
+            plot.axes.yaxis.label.set_fontsize("small")
             values = None if series is None else getattr(series, name)
             usual = getattr(reference, name) if values is None else np.median(values)
             self._usual[name] = float(usual)

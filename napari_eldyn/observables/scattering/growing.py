@@ -90,9 +90,10 @@ class GrowingScattering:
         """F(q,t) in electrons, shape (shells, lags); NaN at lags without origins."""
         self._take_in()
         mean = self._electrons / max(self.n_frames, 1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            result: FloatArray = (self._sums / self._origins[:, None]).T / mean
-        return result
+        # Without origins the sums hold rounding of the transform.
+        origins = np.where(self._origins > 0, self._origins * mean, np.nan)
+        values: FloatArray = (self._sums / origins[:, None]).T
+        return values
 
     @property
     def normalised(self) -> FloatArray:
