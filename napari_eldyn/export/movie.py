@@ -171,8 +171,10 @@ def preview(
     source = source or movie_source(viewer)
     moments = make_timeline(settings, source.times).moments
     moment = moments[round(progress * (len(moments) - 1))]
+    source.check()
     with open_studio(viewer, source, settings) as studio:
-        studio.go_to(moment)
+        for news in _wait_for(studio, moment, 0, len(moments)):
+            _turn(news)
         return studio.picture(moment)
 
 
@@ -207,8 +209,6 @@ def record_movie(
     EldynError
         As `record`.
     """
-    from qtpy.QtWidgets import QApplication
-
     recording = record(viewer, path, settings, source=source, overwrite=overwrite)
     try:
         while stop is None or not stop():
@@ -218,12 +218,19 @@ def record_movie(
                 return end.value  # type: ignore[no-any-return]
             if progress is not None:
                 progress(news)
-            QApplication.processEvents()
-            if news.stage != "recording":
-                time.sleep(0.005)
+            _turn(news)
         return None
     finally:
         recording.close()
+
+
+def _turn(news: MovieProgress) -> None:
+    """Run the event loop once."""
+    from qtpy.QtWidgets import QApplication
+
+    QApplication.processEvents()
+    if news.stage != "recording":
+        time.sleep(0.005)
 
 
 def _wait_for(
