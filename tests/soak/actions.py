@@ -27,8 +27,8 @@ ACTIONS: list[tuple[float, Act]] = []
 PLUGIN = "napari-eldyn"
 MOST_FRAMES = 25  # of a run: what takes longer tells nothing more
 MOST_KEPT = 3  # rollouts on the shelf, or memory would grow as it should
-_NONE, _ALT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.AltModifier
-_CTRL, _SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+MOST_TRAJECTORIES = 2  # beside the reference; more are only slow to draw
+_ALT, _SHIFT = Qt.KeyboardModifier.AltModifier, Qt.KeyboardModifier.ShiftModifier
 
 
 def action(weight: float) -> Callable[[Act], Act]:
@@ -46,6 +46,11 @@ def docks_there_are() -> list[str]:
     widgets = PluginManager.instance().get_manifest(PLUGIN).contributions.widgets or []
     titles = {widget.display_name for widget in widgets}
     return [name for name in DOCKS if name in titles]
+
+
+def n_trajectories(user: User) -> int:
+    """Count the trajectories in the window."""
+    return sum(layer_trajectory(layer) is not None for layer in user.viewer.layers)
 
 
 def begin(user: User) -> None:
@@ -224,7 +229,7 @@ def other_trajectory(user: User) -> str | None:
     """Open, or drop into the window, another trajectory, and take it as the reference."""
     path = sample_trajectory()
     n_layers = len(user.viewer.layers)
-    if n_layers > 8:
+    if n_trajectories(user) > MOST_TRAJECTORIES:
         return None
     if user.random.random() < 0.5:
         user.viewer.open(path, plugin=PLUGIN)
@@ -241,7 +246,7 @@ def other_trajectory(user: User) -> str | None:
 @action(0.5)
 def sample(user: User) -> str | None:
     """Open a sample from the menu."""
-    if len(user.viewer.layers) > 6:
+    if n_trajectories(user) > MOST_TRAJECTORIES:
         return None
     key = user.random.choice(["li32", "li32_spatial", "li32_paper"])
     user.viewer.open_sample(PLUGIN, key)
@@ -292,6 +297,9 @@ def come_back(user: User) -> str | None:
     if control.model is None:
         control.set_model(sample_models()[0])
     user.rest(20.0)
+    if control.session is None:
+        user.click_button("Reset")  # its start was stopped
+        user.rest(20.0)
     return f"come back: {control.state}"
 
 

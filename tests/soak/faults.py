@@ -1,4 +1,4 @@
-"""Whatever goes wrong in a session: exceptions, warnings, messages of Qt, errors told to the user."""
+"""Whatever goes wrong in a session: exceptions, warnings, Qt's messages, errors told to users."""
 
 from __future__ import annotations
 

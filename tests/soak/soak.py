@@ -12,6 +12,7 @@ thread, process, widget or controller left over, memory that grows.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import gc
 import random
 import sys
@@ -20,6 +21,7 @@ import threading
 import time
 import weakref
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -30,10 +32,11 @@ import psutil
 from qtpy.QtCore import QCoreApplication, QEvent, QThreadPool
 from qtpy.QtWidgets import QApplication
 
-sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 from actions import ACTIONS, Act, begin, partial_files
 from faults import Faults
-from heartbeat import Heartbeat
+from heartbeat import Heartbeat, stalls_explained
 from user import BUSY, User, turn
 
 from napari_eldyn.widgets.messages import MessageArea
@@ -262,6 +265,9 @@ def report(memory: Memory, beat: Heartbeat, faults: Faults, done: int, flat: boo
     print("memory [MB], unshared: " + " ".join(f"{value:.0f}" for value in memory.uss))
     print("  of it kept on purpose: " + " ".join(f"{value:.0f}" for value in memory.held))
     print("widgets: " + " ".join(str(counter["QWidget"]) for counter in memory.objects))
+    changes = memory.objects[-1].copy()
+    changes.subtract(memory.objects[0])
+    print("objects since the start: " + ", ".join(f"{k} +{n}" for k, n in changes.most_common(12)))
     if flat:
         for name, series in (("resident", memory.rss), ("unshared", memory.uss)):
             quarters, drift = memory.drift(series)
@@ -284,12 +290,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--actions", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=None, help="default: a new one")
+    parser.add_argument("--explain", action="store_true", help="print what was done in stalls")
     parser.add_argument("--quiet", action="store_true", help="do not print every action")
     arguments = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
     print(f"seed {seed}", flush=True)
     threads = set(threading.enumerate())
     children = {child.pid for child in psutil.Process().children(recursive=True)}
+    faulthandler.enable()
     faults, beat = Faults(), Heartbeat()
     with tempfile.TemporaryDirectory() as folder:
         viewer = napari.Viewer(title="soak", show=True)
@@ -299,13 +307,20 @@ def main() -> None:
         del viewer
         begin(user)
         beat.start()
-        memory = play(user, arguments.actions, beat, not arguments.quiet)
+        with ExitStack() as stack:
+            stalls = None
+            if arguments.explain:
+                stalls = stack.enter_context(stalls_explained(beat, 1.0))
+            memory = play(user, arguments.actions, beat, not arguments.quiet)
         beat.stop()
         user.rest(60.0)
         leave(user, children, threads)
         answered = Counter(user.answered)
     print(f"dialogs and menus answered: {dict(answered)}")
     report(memory, beat, faults, arguments.actions, arguments.actions >= 200)
+    if stalls:
+        for text, count in stalls.most_common(15):
+            print(f"-- {count} samples of 20 ms\n{text}")
     faults.close()
     for fault in faults.found:
         print(fault)

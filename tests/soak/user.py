@@ -36,7 +36,7 @@ from napari_eldyn.viewer.docking import find_docks
 
 __all__ = ["User", "turn"]
 
-BUSY = ("loading", "running", "stopping", "saving", "members")
+BUSY = ("loading", "measuring", "running", "stopping", "saving", "members")
 
 
 def turn(seconds: float) -> None:
