@@ -74,7 +74,7 @@ def test_long_histories_keep_every_peak_and_few_points(divergence):
     times = 4.0 * np.arange(len(values))
     divergence.set_history(times, values, values)
     x, y = line(divergence, "each frame").get_data()
-    assert len(x) <= 600
+    assert len(x) <= 400
     assert y.max() == 0.9
     assert y.min() == 1e-5
     assert abs(x[np.argmax(y)] - times[123_456]) < times[-1] / 250
