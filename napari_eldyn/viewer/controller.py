@@ -152,7 +152,7 @@ class RolloutController(SessionControl):
         viewer = self._viewer()
         if viewer is not None:
             _controllers.pop(viewer, None)
-        self.session = self.model = self.reference_layer = self.locate = None
+        self.session = self.model = self.reference_layer = None
 
     # -- the run ------------------------------------------------------------------------------
 

@@ -84,10 +84,11 @@ def place_dock(viewer: Viewer, widget: QWidget, area: str) -> None:
     def place() -> None:
         viewer, widget = of_viewer(), of_widget()
         dock = None if viewer is None or widget is None else dock_of(widget)
-        if viewer is None or dock is None or dock.property("eldyn_placed"):
+        window = None if viewer is None else main_window(viewer)  # none once it is closed
+        if window is None or dock is None or dock.property("eldyn_placed"):
             return
         if moved.get(dock.objectName(), area) == area:
-            put_dock(main_window(viewer), dock, area)
+            put_dock(window, dock, area)
         _finish(dock)
         dock.show()
         dock.raise_()
@@ -190,24 +191,26 @@ def reset_layout(viewer: Viewer) -> None:
     window = main_window(viewer)
     if window is None:
         return
-    shown = [dock for dock in window.findChildren(QDockWidget) if not dock.isHidden()]
+    docks = {name: dock for name, dock in find_docks(viewer).items() if not dock.isHidden()}
+    ours = [dock for dock in window.findChildren(QDockWidget) if is_ours(dock)]
+    others = [dock for dock in ours if not dock.isHidden() and dock not in docks.values()]
+    for dock in (*docks.values(), *others):
+        window.removeDockWidget(dock)  # all of them, or they would lie on each other as they do
     for name in LAYER_DOCKS:
         dock = window.findChild(QDockWidget, name)
         if dock is not None:
             dock.setFloating(False)
             window.addDockWidget(AREAS["left"], dock)
             dock.show()
-    for dock in shown:
+    for dock in (*docks.values(), *others):
         content = dock.widget()
-        area = None if content is None else content.property("eldyn_area")
-        if area is not None:
-            put_dock(window, dock, area)
-            dock.show()
+        assert content is not None
+        put_dock(window, dock, content.property("eldyn_area"))
+        dock.show()
     QApplication.processEvents()
     size_columns(window)
-    first = next((dock for dock in find_docks(viewer).values() if dock in shown), None)
-    if first is not None:
-        first.raise_()
+    for dock in list(docks.values())[:1]:
+        dock.raise_()
 
 
 def saved_state(viewer: Viewer) -> str:

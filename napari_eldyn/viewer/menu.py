@@ -21,6 +21,7 @@ from napari_eldyn.viewer.docking import (
 )
 from napari_eldyn.viewer.layout_history import layout_history_of
 from napari_eldyn.viewer.panel_kinds import PANELS
+from napari_eldyn.viewer.session_commands import open_rollout, open_session, save_session
 from napari_eldyn.viewer.shortcuts import MENU_KEYS
 
 if TYPE_CHECKING:
@@ -101,6 +102,17 @@ class _Entries(QObject):
             )
             for name in PANELS
         }
+        menu.addSeparator()
+        for title, tip, action in (
+            ("Open rollout …", "Take up a stored rollout (.eldyn) where it ended", open_rollout),
+            ("Open session …", "Open a saved session (.eldynsession) in this window", open_session),
+            (
+                "Save session …",
+                "Save trajectories, rollouts, view and docks of this window",
+                save_session,
+            ),
+        ):
+            self._add(menu, title, tip, action)
         menu.addSeparator()
         self._undo = self._add(
             menu,

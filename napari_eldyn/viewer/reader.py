@@ -12,7 +12,7 @@ from napari_eldyn.exceptions import EldynError
 if TYPE_CHECKING:
     from napari_eldyn.density.trajectory import DensityTrajectory
 
-__all__ = ["get_reader", "read_layers"]
+__all__ = ["get_reader", "read_layers", "read_session"]
 
 PathOrPaths = str | Sequence[str]
 
@@ -20,15 +20,17 @@ _CHUNK = re.compile(r"frames_\d+\.npz")
 
 
 def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[Any]] | None:
-    """Return `read_layers` for paths that can be ours, None for others; never raises.
+    """Return a reader for paths that can be ours, None for others; never raises.
 
     Parameters
     ----------
     path : str or list of str
         An ``.eldyn`` directory, a ``frames_NNNNNN.npz`` chunk, a directory of chunks, or a list
-        of these.
+        of these; or one ``.eldynsession`` file.
     """
     paths = [path] if isinstance(path, str) else list(path)
+    if len(paths) == 1 and Path(paths[0]).suffix.lower() == ".eldynsession":
+        return read_session
     return read_layers if paths and all(_is_ours(Path(item)) for item in paths) else None
 
 
@@ -68,6 +70,33 @@ def read_layers(path: PathOrPaths) -> list[Any]:
     except EldynError as error:
         show_error(str(error))
         return [(None,)]
+
+
+def read_session(path: PathOrPaths) -> list[Any]:
+    """Open a saved session in the window in front, as soon as napari is done with reading.
+
+    Parameters
+    ----------
+    path : str
+        An ``.eldynsession`` file.
+
+    Returns
+    -------
+    list of layer tuples
+        napari's "nothing to add": the session brings its own layers.
+    """
+    from napari import current_viewer
+    from qtpy.QtCore import QTimer
+
+    from napari_eldyn.viewer.session_commands import open_session_file
+    from napari_eldyn.viewer.workbench import equip_current_viewer
+
+    equip_current_viewer()
+    viewer = current_viewer()
+    if viewer is not None:
+        file = Path(path if isinstance(path, str) else path[0])
+        QTimer.singleShot(0, lambda: open_session_file(viewer, file))
+    return [(None,)]
 
 
 def _open(path: PathOrPaths) -> list[DensityTrajectory]:

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_eldyn.viewer.exclusive import ExclusiveWork
 from napari_eldyn.viewer.finding import Located, MissingPartError
+from napari_eldyn.viewer.questions import ask_for_part
 from napari_eldyn.viewer.worker import Job, explain_error
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ class Workroom(QObject):
 
     Attributes
     ----------
-    locate : callable or None
-        Asks the user where a missing file is: called with a `MissingPartError`, returns a path,
-        or None to give up.
+    locate : callable, optional
+        Says where a missing file is, instead of a dialog: called with a `MissingPartError`,
+        returns a path, or None to give up.
     """
 
     state_changed = Signal(str)
@@ -78,10 +79,12 @@ class Workroom(QObject):
             wanted = not superseded and not job.should_stop()
             if wanted and job.result is not None:
                 take(job.result)
-            elif wanted and isinstance(job.error, MissingPartError) and again and self.locate:
-                place = self.locate(job.error)
+            elif wanted and isinstance(job.error, MissingPartError) and again is not None:
+                place = (self.locate or self._ask_for_part)(job.error)
                 if place is not None:
                     again({job.error.key: place})
+                else:
+                    self._report_error(job)
             else:
                 self._report_error(job)
             if not self._work.is_busy:
@@ -92,6 +95,10 @@ class Workroom(QObject):
             self._work.begin(title, work, end)
 
         self._when_free(begin)
+
+    def _ask_for_part(self, error: MissingPartError) -> Path | None:
+        viewer = self._viewer()
+        return None if viewer is None else ask_for_part(viewer, error)
 
     def _when_free(self, action: Any) -> None:
         if not self.is_closed:

@@ -142,7 +142,7 @@ def test_a_session_comes_back_as_it_was(
             again.wait(lambda data=data, index=index: bool(data[index].any()))
             np.testing.assert_array_equal(data[index], volume)
     again.wait(lambda: control.measured is not None)
-    np.testing.assert_array_equal(control.measured.levels.noise, before["levels"].noise)
+    np.testing.assert_array_equal(control.measured.levels.frame_sjsd, before["levels"].frame_sjsd)
     again.run_to_end()
     expected = Rollout(Emulator.load(model_path), gaussian_liquid(12), 2, "ddpm", 5, 3)
     expected.advance(12)
@@ -224,7 +224,9 @@ def test_missing_parts_are_named_and_can_be_located(
         open_workspace(again.viewer, session_path)
     assert str(session_path) in str(model.value)
     located = {model.value.key: model_path}
-    with pytest.raises(MissingPartError, match=r"liquid\.eldyn, which cannot be found") as reference:
+    with pytest.raises(
+        MissingPartError, match=r"liquid\.eldyn, which cannot be found"
+    ) as reference:
         open_workspace(again.viewer, session_path, located)
     other = tmp_path / "other.eldyn"
     gaussian_liquid(3).save(other)

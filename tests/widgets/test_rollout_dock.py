@@ -30,15 +30,15 @@ def enabled(dock: RolloutDock) -> set[str]:
 
 
 def load(dock: RolloutDock, live: Live, model_path: Path) -> None:
-    dock.evaluations.setValue(5)
-    dock.n_frames.setValue(6)
+    dock.form.evaluations.setValue(5)
+    dock.form.n_frames.setValue(6)
     choose(dock, model_path)
     live.wait_state("ready")
 
 
 def choose(dock: RolloutDock, path: Path) -> None:
-    dock.model.add_model(path)
-    dock.model.activated.emit(dock.model.currentIndex())
+    dock.form.model.add_model(path)
+    dock.form.model.activated.emit(dock.form.model.currentIndex())
 
 
 def click(dock: RolloutDock, name: str) -> None:
@@ -50,9 +50,9 @@ def test_it_shares_the_controller_and_takes_the_only_trajectory(
 ) -> None:
     assert dock.controller is bare.control
     assert bare.control.reference_layer is bare.viewer.layers[0]
-    assert dock.reference.currentText() == "liquid"
+    assert dock.form.reference.currentText() == "liquid"
     assert dock.messages.text() == "Choose a model."
-    assert enabled(dock) == set()
+    assert enabled(dock) == {"Open …"}
 
 
 def test_it_fits_a_laptop(dock: RolloutDock) -> None:
@@ -66,23 +66,23 @@ def test_choosing_a_model_shows_what_it_is_and_where_it_runs(
     dock: RolloutDock, bare: Live, model_path: Path
 ) -> None:
     load(dock, bare, model_path)
-    text = dock.model_info.text()
+    text = dock.form.model_info.text()
     assert "16³ points" in text
     assert "5 Å cube" in text
     assert "Δτ = 4 fs" in text
     assert "Statistics only: positions are not comparable" in text
-    assert dock.device_used.text().startswith("on cpu")
-    assert dock.start_time.text() == "t = 100 fs"
-    assert dock.run_time.text() == "= 24 fs"
-    assert enabled(dock) == {"Step", "Run"}
+    assert dock.form.device_used.text().startswith("on cpu")
+    assert dock.form.start_time.text() == "t = 100 fs"
+    assert dock.form.run_time.text() == "= 24 fs"
+    assert enabled(dock) == {"Step", "Run", "Open …"}
 
 
 def test_the_model_card_opens_beside_the_viewer(
     dock: RolloutDock, bare: Live, model_path: Path
 ) -> None:
-    assert not dock.card.isEnabled()
+    assert not dock.form.card.isEnabled()
     load(dock, bare, model_path)
-    dock.card.click()
+    dock.form.card.click()
     (dialog,) = dock.findChildren(ModelCardDialog)
     text = dialog.text.toPlainText()
     for part in (str(model_path), "16 × 16 × 16 points", "denoiser", "none recorded"):
@@ -99,11 +99,11 @@ def test_a_session_by_mouse(dock: RolloutDock, bare: Live, model_path: Path) -> 
     click(dock, "Step")
     bare.wait_state("ready")
     assert bare.n_frames == 1
-    assert enabled(dock) == {"Step", "Run", "Reset", "Save …"}
-    dock.n_frames.setValue(3000)
+    assert enabled(dock) == {"Step", "Run", "Reset", "Keep", "Save …", "Open …"}
+    dock.form.n_frames.setValue(3000)
     click(dock, "Run")
     assert enabled(dock) == {"Pause", "Stop"}
-    assert not dock.seed.isEnabled()
+    assert not dock.form.seed.isEnabled()
     bare.wait(lambda: bare.n_frames >= 5 and "frames/s" in dock.progress.text())
     assert "left" in dock.progress.text()
     assert dock.bar.maximum() == 3001
@@ -111,7 +111,7 @@ def test_a_session_by_mouse(dock: RolloutDock, bare: Live, model_path: Path) -> 
     click(dock, "Pause")
     bare.wait_state("paused")
     assert dock.buttons["Run"].text() == "Resume"
-    assert enabled(dock) == {"Step", "Run", "Stop", "Reset", "Save …"}
+    assert enabled(dock) == {"Step", "Run", "Stop", "Reset", "Keep", "Save …", "Open …"}
     click(dock, "Run")
     click(dock, "Stop")
     bare.wait_state("ready")
@@ -120,49 +120,50 @@ def test_a_session_by_mouse(dock: RolloutDock, bare: Live, model_path: Path) -> 
     click(dock, "Reset")
     bare.wait(lambda: bare.n_frames == 0 and bare.control.state == "ready")
     assert dock.progress.text() == ""
-    assert enabled(dock) == {"Step", "Run"}
+    assert enabled(dock) == {"Step", "Run", "Open …"}
 
 
 def test_other_settings_ask_for_a_reset(dock: RolloutDock, bare: Live, model_path: Path) -> None:
     load(dock, bare, model_path)
     click(dock, "Run")
     bare.wait_state("ready")
-    dock.seed.setValue(7)
-    assert enabled(dock) == {"Reset", "Save …"}
-    assert "discards 6 frames" in dock.messages.text()
-    dock.seed.setValue(0)
-    assert enabled(dock) == {"Step", "Run", "Reset", "Save …"}
+    dock.form.seed.setValue(7)
+    assert enabled(dock) == {"Reset", "Keep", "Save …", "Open …"}
+    assert "Keep holds on to the 6 frames" in dock.messages.text()
+    assert "Reset discards them" in dock.messages.text()
+    dock.form.seed.setValue(0)
+    assert enabled(dock) == {"Step", "Run", "Reset", "Keep", "Save …", "Open …"}
     assert "discards" not in dock.messages.text()
-    dock.seed.setValue(7)
+    dock.form.seed.setValue(7)
     click(dock, "Reset")
     bare.wait(lambda: bare.control.state == "ready" and not bare.control.needs_reset)
-    assert enabled(dock) == {"Step", "Run"}
+    assert enabled(dock) == {"Step", "Run", "Open …"}
 
 
 def samplers(dock: RolloutDock) -> list[str]:
-    return [dock.sampler.itemText(place) for place in range(dock.sampler.count())]
+    return [dock.form.sampler.itemText(place) for place in range(dock.form.sampler.count())]
 
 
 def test_samplers_and_usual_evaluations_come_with_the_model(
     dock: RolloutDock, bare: Live, model_path: Path, spatial_model_path: Path
 ) -> None:
     assert samplers(dock) == []
-    assert dock.evaluations.text() == "the model's own"
+    assert dock.form.evaluations.text() == "the model's own"
     choose(dock, model_path)
     bare.wait_state("ready")
     assert samplers(dock) == list(Emulator.load(model_path).samplers)
-    assert (dock.sampler.currentText(), dock.evaluations.value()) == ("ddim", 20)
-    dock.sampler.setCurrentText("ddpm")
-    dock.sampler.activated.emit(dock.sampler.currentIndex())
+    assert (dock.form.sampler.currentText(), dock.form.evaluations.value()) == ("ddim", 20)
+    dock.form.sampler.setCurrentText("ddpm")
+    dock.form.sampler.activated.emit(dock.form.sampler.currentIndex())
     assert bare.control.sampler == "ddpm"
-    assert dock.evaluations.value() == bare.control.evaluations == 1000
+    assert dock.form.evaluations.value() == bare.control.evaluations == 1000
     choose(dock, spatial_model_path)
     spatial = Emulator.load(spatial_model_path)
     bare.wait(lambda: samplers(dock) == list(spatial.samplers))
     bare.wait_state("ready")
     assert samplers(dock) == ["heun", "dpmpp_2m"]
-    assert dock.sampler.currentText() == spatial.default_sampler
-    assert dock.evaluations.value() == bare.control.evaluations == 8
+    assert dock.form.sampler.currentText() == spatial.default_sampler
+    assert dock.form.evaluations.value() == bare.control.evaluations == 8
     assert f"{spatial.default_sampler} with 8 evaluations" in dock.messages.text()
     click(dock, "Step")
     bare.wait_state("ready")
@@ -170,12 +171,12 @@ def test_samplers_and_usual_evaluations_come_with_the_model(
     assert bare.control.session is not None
     assert bare.control.session.rollout.origin.sampler == spatial.default_sampler
     choose(dock, model_path)
-    bare.wait(lambda: dock.sampler.currentText() == "ddim")
-    assert dock.evaluations.value() == 20
+    bare.wait(lambda: dock.form.sampler.currentText() == "ddim")
+    assert dock.form.evaluations.value() == 20
 
 
 def test_sample_models_have_names_and_the_flagship_comes_first(dock: RolloutDock) -> None:
-    texts = [dock.model.itemText(place) for place in range(dock.model.count())]
+    texts = [dock.form.model.itemText(place) for place in range(dock.form.model.count())]
     assert texts[0] == "choose …"
     assert texts[-1] == "browse …"
     assert "Paper (pooled)" in texts
@@ -183,37 +184,19 @@ def test_sample_models_have_names_and_the_flagship_comes_first(dock: RolloutDock
     assert names == sorted(names, key=["spatial_li32", "pooled_li32"].index)
 
 
-def test_the_panels_are_switched_in_the_dock(
-    dock: RolloutDock, bare: Live, model_path: Path, spatial_model_path: Path
-) -> None:
-    load(dock, bare, model_path)
-    switches = dock.panels
-    assert not switches.reconstruction.isChecked()
-    assert not switches.aligned.isHidden()
-    switches.reconstruction.click()
-    assert len(bare.viewer.layers) == 3
-    switches.aligned.click()
-    assert bare.control.panels.aligned
-    switches.aligned.click()
-    assert not bare.control.panels.aligned
-    # Deleting the layer is switching it off.
-    bare.viewer.layers.remove(bare.viewer.layers["liquid (reconstruction)"])
-    assert not switches.reconstruction.isChecked()
-    assert bare.control.state == "ready"
-    choose(dock, spatial_model_path)
-    bare.wait(switches.aligned.isHidden)
-    bare.wait_state("ready")
-
-
 def test_settings_made_by_script_appear(dock: RolloutDock, bare: Live) -> None:
     bare.control.configure(start_frame=5, seed=11, n_frames=77)
-    assert (dock.start_frame.value(), dock.seed.value(), dock.n_frames.value()) == (5, 11, 77)
-    assert dock.start_time.text() == "t = 120 fs"
+    assert (dock.form.start_frame.value(), dock.form.seed.value(), dock.form.n_frames.value()) == (
+        5,
+        11,
+        77,
+    )
+    assert dock.form.start_time.text() == "t = 120 fs"
 
 
 def test_the_follow_switch(dock: RolloutDock, bare: Live, model_path: Path) -> None:
     load(dock, bare, model_path)
-    dock.n_frames.setValue(2000)
+    dock.form.n_frames.setValue(2000)
     click(dock, "Run")
     bare.wait(lambda: bare.n_frames >= 5)
     bare.viewer.dims.set_point(0, 104.0)
@@ -228,22 +211,22 @@ def test_errors_appear_in_the_dock(dock: RolloutDock, bare: Live, tmp_path: Path
     for name, content in (("pickle", b"\x80\x04\x95"), ("empty", b""), ("cut", b"\xff" * 20)):
         path = tmp_path / f"{name}.safetensors"
         path.write_bytes(content)
-        dock.model.add_model(path)
-        dock.model.activated.emit(dock.model.currentIndex())
+        dock.form.model.add_model(path)
+        dock.form.model.activated.emit(dock.form.model.currentIndex())
         bare.wait(lambda wanted=path.name: wanted in dock.messages.text())
         bare.wait_state("idle")
-    assert enabled(dock) == set()
+    assert enabled(dock) == {"Open …"}
 
 
 def test_a_missing_device_is_said_in_the_dock(
     dock: RolloutDock, bare: Live, model_path: Path
 ) -> None:
-    dock.device.addItem("cuda:7")
-    dock.device.setCurrentText("cuda:7")
-    dock.model.add_model(model_path)
-    dock.model.activated.emit(dock.model.currentIndex())
+    dock.form.device.addItem("cuda:7")
+    dock.form.device.setCurrentText("cuda:7")
+    dock.form.model.add_model(model_path)
+    dock.form.model.activated.emit(dock.form.model.currentIndex())
     bare.wait(lambda: "'cuda:7' is not available" in dock.messages.text())
-    assert dock.device_used.text() == ""
+    assert dock.form.device_used.text() == ""
 
 
 def test_save(
@@ -270,12 +253,12 @@ def test_save(
 
 def test_references_come_and_go(dock: RolloutDock, bare: Live) -> None:
     bare.control.set_reference(gaussian_liquid(4, seed=3))
-    assert dock.reference.count() == 3
-    assert dock.reference.currentText() == "trajectory"
-    assert dock.start_frame.maximum() == 3
+    assert dock.form.reference.count() == 3
+    assert dock.form.reference.currentText() == "trajectory"
+    assert dock.form.start_frame.maximum() == 3
     bare.viewer.layers.clear()
     bare.wait(lambda: bare.control.reference_layer is None)
-    assert dock.reference.currentText() == "open a trajectory first"
+    assert dock.form.reference.currentText() == "open a trajectory first"
     assert "a reference trajectory" in dock.messages.text()
 
 
@@ -283,11 +266,11 @@ def test_the_only_reference_comes_back_when_none_is_chosen(
     dock: RolloutDock, bare: Live, model_path: Path
 ) -> None:
     load(dock, bare, model_path)
-    dock.reference.setCurrentIndex(0)
-    dock.reference.activated.emit(0)
+    dock.form.reference.setCurrentIndex(0)
+    dock.form.reference.activated.emit(0)
     bare.wait_state("ready")
     assert bare.control.reference_layer in bare.viewer.layers
-    assert dock.reference.currentText() == "liquid"
+    assert dock.form.reference.currentText() == "liquid"
     assert bare.control.session is not None
     assert not bare.failures
 
