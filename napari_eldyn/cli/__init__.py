@@ -26,4 +26,4 @@ def main() -> None:
     run_command(app, "eldyn")
 
 
-from napari_eldyn.cli import convert, evaluate, figures, info, rollout  # noqa: E402, F401 - they register
+from napari_eldyn.cli import convert, evaluate, figures, info, movie, rollout  # noqa: E402, F401 - they register

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from napari_eldyn.cli import app
+from napari_eldyn.cli.interrupt import interruptible
 from napari_eldyn.exceptions import EldynError
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ def rollout(
         run = _continue(run, stored, out)
     n_before = len(run)
     with (
-        _interruptible() as interrupted,
+        interruptible() as interrupted,
         tqdm(total=max(frames, n_before), initial=n_before, unit="frame", desc=out.name) as bar,
     ):
         n_stored = _generate(
@@ -261,22 +260,3 @@ def _summary(run: Rollout, device: str) -> str:
             f"warning {start.n_clipped} values of the start are not positive and were clipped"
         )
     return "\n".join(lines)
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Set the event on the first Ctrl-C or SIGTERM; the next one ends the process as usual."""
-    interrupted = threading.Event()
-    previous: dict[int, Any] = {}
-
-    def request_stop(number: int, _frame: object) -> None:
-        interrupted.set()
-        signal.signal(number, previous[number])
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        previous[number] = signal.signal(number, request_stop)
-    try:
-        yield interrupted
-    finally:
-        for key, handler in previous.items():
-            signal.signal(key, handler)

@@ -89,6 +89,12 @@ def open_encoder(
 
 def check_path(movie_format: MovieFormat, path: Path, overwrite: bool) -> None:
     """Raise EldynError if a movie of a format may not be written to a path."""
+    if not path.parent.is_dir():
+        raise EldynError(
+            f"the folder {path.parent} does not exist",
+            path=path,
+            remedy="Choose an existing folder in which you may write.",
+        )
     if movie_format.name == "png" and path.is_dir():
         others = [item.name for item in path.iterdir() if not item.match("frame_*.png")]
         if others:

@@ -142,6 +142,8 @@ class RolloutSource(MovieSource):
             return "no frames have been generated yet"
         if self._control.measured is None:
             return "the reference is still being measured"
+        if len(self._control.generated_statistics) < self._n_generated:
+            return "the statistics of the frames are still being counted"
         return ""
 
     def provenance(self) -> dict[str, Any]:
