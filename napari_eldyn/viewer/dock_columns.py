@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 
 from qtpy.QtCore import QObject, Qt, QTimer
@@ -45,8 +46,17 @@ def put_dock(window: QMainWindow, dock: QDockWidget, area: str) -> None:
     window.addDockWidget(AREAS[area], dock)
     if anchor is not None:
         window.tabifyDockWidget(anchor, dock)
+        if not is_ours(anchor):
+            anchor.setWindowTitle("controls")  # five tabs fit the column only with short names
     if not crowded:
-        soon(dock, lambda: _size_column(window, dock, area))
+        of_window, of_dock = weakref.ref(window), weakref.ref(dock)  # it may be closed before
+
+        def size() -> None:
+            window, dock = of_window(), of_dock()
+            if window is not None and dock is not None:
+                _size_column(window, dock, area)
+
+        soon(dock, size)
 
 
 def _anchor(window: QMainWindow, dock: QDockWidget, area: str) -> QDockWidget | None:

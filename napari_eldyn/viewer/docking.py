@@ -195,6 +195,7 @@ def reset_layout(viewer: Viewer) -> None:
     ours = [dock for dock in window.findChildren(QDockWidget) if is_ours(dock)]
     others = [dock for dock in ours if not dock.isHidden() and dock not in docks.values()]
     for dock in (*docks.values(), *others):
+        dock.setFloating(False)
         window.removeDockWidget(dock)  # all of them, or they would lie on each other as they do
     for name in LAYER_DOCKS:
         dock = window.findChild(QDockWidget, name)
