@@ -35,7 +35,7 @@ _JOURNEYS = (
             "<b>Run</b> (Space) generates frames; Space again pauses. Move the slider back while "
             "it runs; <b>Follow live</b> (L) returns to the newest frame.",
             "<b>Statistics</b>, on the right, shows whether what you see is physical: value "
-            "distribution, sJSD, S(q), F(q, t), electron count, each beside the reference and its "
+            "distribution, sJSD, S(q), F(q,t), electron count, each beside the reference and its "
             "noise.",
             "<b>Compare</b> puts generated, reference, reconstruction, difference and ensemble "
             "mean side by side, and several rollouts into one plot.",
@@ -60,11 +60,17 @@ _UNITS = (
     ("Electron density ρ", "electrons per Å³, written e/Å³"),
     ("Wave number q", "1/Å"),
     ("Energy", "eV"),
-    ("S(q) and F(q, t)", "no unit; F(q, 0) = S(q)"),
+    (
+        "S(q)",
+        "structure factor, over shells of wave numbers. Amplitude: mean of |F(q)| in electrons, "
+        "as in the paper. Intensity: mean of |F(q)|² per electron, the usual convention",
+    ),
+    ("F(q,t)", "intermediate scattering function, F(q,t)/F(q,0): no unit"),
+    ("ρ̃", "normalised density (ln ρ − mean) / standard deviation over the training data: no unit"),
     (
         "JSD and sJSD",
-        "no unit. JSD: Jensen-Shannon divergence of two value distributions, 0 (equal) to ln 2. "
-        "sJSD: scaled JSD, where 1 is the noise between frames of the reference itself",
+        "Jensen-Shannon divergence of two value distributions. JSD in nats, 0 (equal) to ln 2; "
+        "sJSD = JSD / (½ ln 2), the paper's, 0 to 2",
     ),
     ("NMAE", "∫|ρ − ρ′| / ∫ρ, in %"),
     ("Evaluations", "how often the denoiser is asked for each generated frame"),

@@ -35,8 +35,9 @@ class ModelList(QComboBox):
 
     def add_model(self, path: Path) -> None:
         """List a model file if it is not listed yet, and select it, without loading it."""
-        index = self.findData(path)
-        self._shown = self._insert(path) if index < 0 else index
+        # Not findData: Qt does not always find equal Python objects.
+        listed = [self.itemData(index) for index in range(self.count())]
+        self._shown = listed.index(path) if path in listed else self._insert(path)
         self.setCurrentIndex(self._shown)
 
     def path(self) -> Path | None:

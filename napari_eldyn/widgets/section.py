@@ -37,6 +37,7 @@ class Section(QWidget):
         self._control = control
         self.header = QToolButton()
         self.header.setText(title)
+        self.header.setToolTip("Fold or unfold")
         self.header.setCheckable(True)
         self.header.setChecked(True)
         self.header.setAutoRaise(True)
