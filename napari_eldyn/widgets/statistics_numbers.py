@@ -157,7 +157,8 @@ class StatisticsNumbers:
 
     def _show_headline(self, history: RolloutHistory, index: int | None) -> None:
         if not history.n:
-            self.headline.setText("No frame generated yet; the reference is shown.")
+            # Two lines as later on, so that the plots do not move.
+            self.headline.setText("No frame generated yet.<br>The reference is shown.")
             return
         place = None if index is None else history.position_of(index)
         where = ""
