@@ -85,6 +85,12 @@ class ComparedPlot(LivePlot, ABC):
             loc="upper left",
             bbox_to_anchor=(left, bottom + height),
             ncols=columns,
+            # Said here: a canvas that is resized does not draw in the style's context.
+            frameon=False,
+            labelcolor=self.palette.text,
+            fontsize=7.0,
+            handlelength=1.6,
+            labelspacing=0.3,
             borderaxespad=0.0,
             borderpad=0.0,
             columnspacing=1.0,

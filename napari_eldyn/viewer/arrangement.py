@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = [
     "arrange",
     "bar_height",
+    "bar_shift",
     "best_columns",
     "fitted_share",
     "has_free_panel",
@@ -28,7 +29,7 @@ _LINE = 21.0  # height of a line of the text below the last row, where no panel 
 _HALF_WIDTH, _SHOULDER = 0.42, 0.30
 _AXES_ROOM = 330.0  # of axes, scale bar and text, one above the other
 _LETTER, _UNIT_WIDTH = 7.6, 50.0  # of titles, and of the unit at the other end
-_BAR_ROOM = 46.0  # of a bar with its numbers
+_BAR_ROOM = 62.0  # of a bar with its numbers
 
 
 def picture_size(
@@ -126,7 +127,18 @@ def fitted_share(viewer: Viewer) -> float:
     n_panels, columns, rows = _layout(viewer)
     short = min(width / columns, height / rows)
     n_lines = max(2, str(viewer.canvas.overlays.text.text).count("\n") + 1)
-    return picture_size(n_panels, columns, width, height, n_lines) / max(short, 1.0)
+    size = picture_size(n_panels, columns, width, height, n_lines)
+    if viewer.dims.ndisplay == 2:  # the bar stands beside the picture, which is a whole square
+        size = min(size, max(width / columns - _BAR_ROOM, 1.0))
+    return size / max(short, 1.0)
+
+
+def bar_shift(viewer: Viewer) -> float:
+    """Pixels by which pictures in 2D move to the left, for the bar beside them."""
+    height, width = viewer.canvas.size
+    _, columns, rows = _layout(viewer)
+    free = width / columns - fitted_share(viewer) * min(width / columns, height / rows)
+    return _BAR_ROOM / 2 if free < 2 * _BAR_ROOM else 0.0
 
 
 def has_free_panel(viewer: Viewer) -> bool:

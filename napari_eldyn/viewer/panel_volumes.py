@@ -220,6 +220,49 @@ class PanelVolumes(QObject):
         found = self._source.alignments.result(index)
         return None if found is None else np.roll(generated, found.shift, axis=(0, 1, 2))
 
+    def maker(self, panel: str) -> Callable[[int], Volume | None]:
+        """Return what works out a panel's volume at an index, taking its time (worker thread).
+
+        Parameters
+        ----------
+        panel : str
+            Its name. Offset, member and ensemble are those of now.
+        """
+        source, pairing, made = self._source, self._pairing, self.reconstructions
+        if source is None or pairing is None or made is None:
+            return lambda index: None
+        read, ensemble = self._read_trajectory, self.ensemble
+
+        def generated(index: int) -> Volume | None:
+            return None if index > source.n_generated() else _made(source.get, source.make, index)
+
+        def reference(index: int) -> Volume | None:
+            frame = pairing.reference_frame(index)
+            return None if frame is None else read(frame)
+
+        def difference(index: int) -> Volume | None:
+            first, second = generated(index), reference(index)
+            return None if first is None or second is None else first - second
+
+        def aligned(index: int) -> Volume | None:
+            volume = generated(index)
+            if volume is None:
+                return None
+            source.alignments.measure(index, volume)
+            found = source.alignments.result(index)
+            return None if found is None else np.roll(volume, found.shift, axis=(0, 1, 2))
+
+        makers: dict[str, Callable[[int], Volume | None]] = {
+            "generated": generated,
+            "reference": reference,
+            "reconstruction": partial(_made, made.get, made.make),
+            "difference": difference,
+            "aligned": aligned,
+            "mean": partial(_made, partial(ensemble.get, "mean"), partial(ensemble.make, "mean")),
+            "std": partial(_made, partial(ensemble.get, "std"), partial(ensemble.make, "std")),
+        }
+        return makers[panel]
+
     # -- what is to be said of them -----------------------------------------------------------
 
     def describe(self, index: int, shown: Iterable[str]) -> list[str]:
@@ -256,6 +299,17 @@ class PanelVolumes(QObject):
         measured = ", ".join(number for number in numbers if number.endswith("%"))
         lines += [number for number in numbers if not number.endswith("%")]
         return [line for line in (*lines, f"NMAE: {measured}" if measured else "") if line]
+
+
+def _made(
+    get: Callable[[int], Volume | None], make: Callable[[int], object], index: int
+) -> Volume | None:
+    """Return a volume, made if it is not there (worker thread)."""
+    volume = get(index)
+    if volume is None:
+        make(index)
+        volume = get(index)
+    return volume
 
 
 def _live_source(session: Session, pairing: Pairing) -> _Source:

@@ -15,6 +15,7 @@ from napari_eldyn.viewer.panel_kinds import PANELS
 from napari_eldyn.viewer.panel_volumes import FROM_GENERATED, FROM_REFERENCE, PanelVolumes
 from napari_eldyn.viewer.preferences import remember, remembered
 from napari_eldyn.viewer.session import Session
+from napari_eldyn.viewer.slice_planes import SlicePlanes
 from napari_eldyn.viewer.worker import Job
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class RolloutPanels(QObject):
         self._volumes = PanelVolumes(self)
         self._volumes.made.connect(self._made)
         self._volumes.failed.connect(self.failed)
+        self.planes = SlicePlanes(self, self._volumes.maker)
+        """Planes through the panels' volumes, for the strip of slices."""
+        self.planes.failed.connect(self.failed)
+        for signal in (self.possible_changed, self.offset_changed, self.member_changed):
+            signal.connect(self.planes.forget)
 
     # -- which panels -------------------------------------------------------------------------
 
@@ -288,7 +294,8 @@ class RolloutPanels(QObject):
     def close(self) -> list[Job[Any]]:
         """Let go of everything without touching the viewer; return the jobs under way."""
         self.comparison = self._session = None
-        return self._volumes.close()
+        job = self.planes.close()
+        return [*self._volumes.close(), *([] if job is None else [job])]
 
     def go_to(self, index: int) -> None:
         """Show an index in all panels."""

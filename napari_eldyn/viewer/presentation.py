@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from napari_eldyn.viewer._compat import unwrap
-from napari_eldyn.viewer.arrangement import fitted_share, titles_fit
+from napari_eldyn.viewer.arrangement import bar_shift, fitted_share, titles_fit
 from napari_eldyn.viewer.layers import dress_layer, layer_trajectory, shows_density, time_axis
 from napari_eldyn.viewer.preferences import prefer_own_reader
 
@@ -113,7 +113,12 @@ class Presentation:
         viewer = self._viewer()
         if viewer is not None:
             viewer.fit_to_view(margin=_MARGIN)
-            viewer.scene.camera.zoom *= fitted_share(viewer)
+            camera = viewer.scene.camera
+            camera.zoom *= fitted_share(viewer)
+            if viewer.dims.ndisplay == 2:  # what is turned in 3D has to stay in the middle
+                centre = list(camera.center)
+                centre[-1] += bar_shift(viewer) / camera.zoom
+                camera.center = tuple(centre)
             self._fitted = _view_of(viewer)
 
     def _canvas_resized(self, event: Any = None) -> None:

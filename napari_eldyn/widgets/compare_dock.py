@@ -18,6 +18,7 @@ from napari_eldyn.widgets.messages import MessageArea
 from napari_eldyn.widgets.panel_boxes import OffsetRow, PanelBoxes, ViewSwitch
 from napari_eldyn.widgets.rollout_list import RolloutList
 from napari_eldyn.widgets.section import Section
+from napari_eldyn.widgets.slice_mode import SliceMode
 
 if TYPE_CHECKING:
     import napari
@@ -47,8 +48,10 @@ class CompareDock(QWidget):
         self.rollouts = RolloutList(control)
         self.plot = ComparePlot(control)
         self.messages = MessageArea()
-        self.plot.failed.connect(self._complain)
-        self.plot.done.connect(self._inform)
+        self.slices = SliceMode(napari_viewer, self)
+        for source in (self.plot, self.slices):
+            source.failed.connect(self._complain)
+            source.done.connect(self._inform)
         control.failed.connect(self._complain)
         control.state_changed.connect(self._forget_messages)
         self.sections: dict[str, Section] = {}

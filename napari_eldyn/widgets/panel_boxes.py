@@ -10,12 +10,11 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_eldyn.viewer.panels import PANELS, RolloutPanels
-from napari_eldyn.widgets.parts import note, spin
+from napari_eldyn.widgets.parts import note, set_note, spin
 
 if TYPE_CHECKING:
     import napari
@@ -153,20 +152,16 @@ class OffsetRow(QWidget):
         )
         self.frames.setSuffix(" frames")
         self.time = note()
-        self.time.setToolTip("The offset in fs")
+        self.time.setToolTip("The offset in fs: positive is later")
         self.reset = QPushButton("0")
         self.reset.setToolTip("No offset: both at the same time")
         self.reset.setMaximumWidth(28)
-        row = QHBoxLayout()
+        row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
         row.addWidget(self.frames, 1)
+        row.addWidget(self.time)
         row.addWidget(self.reset)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        column.addLayout(row)
-        column.addWidget(self.time)
         self.frames.valueChanged.connect(lambda value: setattr(panels, "offset", value))
         self.reset.clicked.connect(lambda: setattr(panels, "offset", 0))
         panels.offset_changed.connect(self._update)
@@ -181,10 +176,6 @@ class OffsetRow(QWidget):
         self.frames.blockSignals(False)
         self.setEnabled(pairing is not None)
         self.reset.setEnabled(offset != 0)
-        if pairing is None or offset == 0:
-            text = "same time"
-        else:
-            when = "later" if offset > 0 else "earlier"
-            text = f"reference {abs(pairing.offset_time):g} fs {when}"
-        self.time.setText(text)
-        self.time.setVisible(pairing is not None)
+        time = 0.0 if pairing is None else pairing.offset_time
+        text = f"= {time:+g} fs" if time else "= 0 fs"
+        set_note(self.time, "" if pairing is None else text.replace("-", "−"))
