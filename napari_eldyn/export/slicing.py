@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_eldyn.export.movie_settings import MovieSettings
+from napari_eldyn.viewer._compat import clips_in_data
 
 if TYPE_CHECKING:
+    from napari import Viewer
     from napari.layers import Image
 
 __all__ = ["describe_slice", "kept_depiction", "slice_position", "slice_volumes"]
@@ -32,12 +34,18 @@ def describe_slice(settings: MovieSettings, cell: ArrayLike, progress: float) ->
 
 
 def slice_volumes(
-    layers: Sequence[Image], settings: MovieSettings, progress: float, view: ArrayLike
+    viewer: Viewer,
+    layers: Sequence[Image],
+    settings: MovieSettings,
+    progress: float,
+    view: ArrayLike,
 ) -> None:
     """Put the plane where it is at a moment of the movie.
 
     Parameters
     ----------
+    viewer : napari.Viewer
+        The layers' viewer.
     layers : sequence of Image
         Volumes against time, in 3D; axes 1 to 3 are the lattice directions a, b, c.
     settings : MovieSettings
@@ -52,27 +60,36 @@ def slice_volumes(
     for layer in layers:
         shape = np.array(layer.data.shape[-3:])
         position = (shape - 1) / 2
-        position[axis] = here * shape[axis] - 0.5
-        normal = np.zeros(3)
-        # Clipping keeps what lies on the side to which the normal points: the far side.
-        normal[axis] = 1.0 if float(_direction(layer, axis) @ np.asarray(view)) >= 0 else -1.0
+        position[axis] = here * shape[axis] - 0.5  # voxels reach half a step around their middles
+        normal = np.eye(3)[axis]
         if settings.slices == "plane":
             layer.depiction = "plane"
-            layer.plane.normal = tuple(np.abs(normal))
+            layer.plane.normal = tuple(normal)
             layer.plane.position = tuple(position)
             layer.plane.thickness = max(
                 settings.slice_thickness / float(layer.scale[-3:][axis]), 1.0
             )
+            continue
+        edges = _voxel_vectors(layer)
+        facing = np.cross(edges[(axis + 1) % 3], edges[(axis + 2) % 3])
+        facing = facing / np.linalg.norm(facing) * np.sign(facing @ edges[axis])
+        # What lies on the side to which the normal points is kept: the far side.
+        side = 1.0 if float(facing @ np.asarray(view)) >= 0 else -1.0
+        if clips_in_data(viewer, layer):
+            normal = side * normal
         else:
-            layer.experimental_clipping_planes = [
-                {"position": tuple(position), "normal": tuple(normal), "enabled": True}
-            ]
+            time_and_space = np.concatenate([np.zeros(layer.ndim - 3), position])
+            position = np.asarray(layer.data_to_world(time_and_space))[-3:]
+            normal = side * facing
+        layer.experimental_clipping_planes = [
+            {"position": tuple(position), "normal": tuple(normal), "enabled": True}
+        ]
 
 
-def _direction(layer: Any, axis: int) -> np.ndarray[Any, Any]:
-    """Give the direction of a lattice vector in the cell's Cartesian axes."""
+def _voxel_vectors(layer: Any) -> np.ndarray[Any, Any]:
+    """Give the steps from voxel to voxel along the three axes, as rows [Å]."""
     matrix = np.asarray(layer.affine.affine_matrix)[-4:-1, -4:-1]
-    return np.asarray(matrix[:, axis])
+    return np.asarray((matrix * np.asarray(layer.scale)[-3:]).T)
 
 
 @contextmanager

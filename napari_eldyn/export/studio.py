@@ -104,7 +104,7 @@ class _CompositionStudio(Studio):
         else:
             viewer.scene.camera.center, viewer.scene.camera.zoom = self._flat
         if settings.slices != "none":
-            slice_volumes(_volumes(viewer), settings, moment.progress, self._view)
+            slice_volumes(viewer, _volumes(viewer), settings, moment.progress, self._view)
         self.source.show(self._composition.plots, moment.step)
         place = self._composition.layout.volumes
         volumes = _fitted(self._grab(), (place.width, place.height))
@@ -137,7 +137,7 @@ class _WindowStudio(Studio):
         if self._path is not None and settings.camera != "still":
             aim(viewer, self._path(moment.progress))
         if settings.slices != "none":
-            slice_volumes(_volumes(viewer), settings, moment.progress, self._view)
+            slice_volumes(viewer, _volumes(viewer), settings, moment.progress, self._view)
         self.source.announce(moment.step)
         for widget in viewer.window.dock_widgets.values():
             draw_now = getattr(widget, "draw_now", None)  # plots otherwise follow a little later

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari import Viewer
 
 __all__ = [
+    "clips_in_data",
     "hidden_window",
     "is_shown",
     "largest_canvas",
@@ -149,6 +150,16 @@ def render_scene(viewer: Viewer, background: tuple[float, ...]) -> NDArray[np.ui
     canvas.on_draw(None)
     picture: NDArray[np.uint8] = scene.render(bgcolor=background)
     return picture
+
+
+def clips_in_data(viewer: Viewer, layer: Any) -> bool:
+    """Whether a volume's clipping planes are in data coordinates, as napari documents them.
+
+    In napari 0.9.2 with vispy 0.17 they are in world coordinates.
+    """
+    visual = getattr(_canvas(viewer), "layer_to_visual", {}).get(layer)
+    node = getattr(visual, "node", None)
+    return getattr(node, "clipping_planes_coord_system", "scene") == "visual"
 
 
 def largest_canvas(viewer: Viewer) -> int | None:
