@@ -54,7 +54,7 @@ class Look:
     limits : tuple of float
         Densities in the first and last colour, electrons/Å³.
     colormap : Any
-        As napari takes it.
+        As napari takes it, or colours from the first to the last, shape (n, 4).
     rendering : str
         napari's name of the projection.
     level : float
@@ -220,7 +220,7 @@ class Studio:
         if "affine" in keywords:
             keywords["affine"] = keywords["affine"][1:, 1:]
         keywords |= {
-            "colormap": look.colormap,
+            "colormap": _colormap(look),
             "rendering": look.rendering,
             "gamma": look.gamma,
             "attenuation": look.attenuation,
@@ -243,7 +243,7 @@ class Studio:
         values = np.full(len(vertices), look.level, np.float32)
         viewer.add_surface(
             (vertices, faces, values),
-            colormap=look.colormap if colour is None else [colour, colour],
+            colormap=_colormap(look) if colour is None else [colour, colour],
             contrast_limits=look.limits,
             gamma=look.gamma,
             shading="smooth",
@@ -484,10 +484,20 @@ def render_panels(
     )
 
 
+def _colormap(look: Look) -> Any:
+    """Return the look's colours as napari takes them."""
+    from napari.utils.colormaps import Colormap
+
+    colours = look.colormap
+    return Colormap(colours, name="figure") if isinstance(colours, np.ndarray) else colours
+
+
 def colours_of(colormap: Any) -> NDArray[np.float32]:
     """Return 256 colours of a colormap as napari draws them, shape (256, 4)."""
     from napari.utils.colormaps import ensure_colormap
 
+    if isinstance(colormap, np.ndarray):
+        return colormap.astype(np.float32)
     mapped = ensure_colormap(colormap).map(np.linspace(0, 1, 256))
     return np.asarray(mapped, dtype=np.float32)
 

@@ -6,17 +6,15 @@ colours of what a window draws meanwhile, and drawing on the window's thread wou
 
 from __future__ import annotations
 
-import io
 import json
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from napari_eldyn.exceptions import EldynError
+from napari_eldyn.figures.child import answer_from, run_child
 from napari_eldyn.figures.published import PublishedFigure, open_published, save_published
 from napari_eldyn.figures.saving import FIGURE_FORMATS
 from napari_eldyn.figures.sidecar import SIDECAR_ENDING, write_sidecar
@@ -26,7 +24,6 @@ __all__ = ["draw_apart", "save_apart"]
 Check = Callable[[], Any]
 
 _PICTURE = "picture.png"
-_POLL = 0.02  # seconds
 
 
 def draw_apart(figure: PublishedFigure, pixels: int, check: Check = lambda: None) -> bytes:
@@ -79,58 +76,26 @@ def save_apart(
     EldynError
         What saving raises.
     """
-    task = {
-        "base": str(base.absolute()),
-        "formats": list(formats),
-        "overwrite": overwrite,
-    }
+    task = {"base": str(base.absolute()), "formats": list(formats), "overwrite": overwrite}
     with tempfile.TemporaryDirectory(prefix="eldyn-figure-") as folder:
         answer = _run(figure, Path(folder), task, check)
     return tuple(Path(path) for path in answer["files"])
 
 
-def _run(figure: PublishedFigure, folder: Path, task: dict[str, Any], check: Check) -> Any:
+def _run(
+    figure: PublishedFigure, folder: Path, task: dict[str, Any], check: Check
+) -> dict[str, Any]:
     sidecar = folder / f"figure{SIDECAR_ENDING}"
     write_sidecar(figure.sidecar(), sidecar)
-    # Output goes to a file: a pipe nobody reads could fill up.
-    with (folder / "answer").open("w+b") as answer:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "napari_eldyn.figures.apart", str(sidecar), json.dumps(task)],
-            stdin=subprocess.DEVNULL,
-            stdout=answer,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            while process.poll() is None:
-                check()
-                time.sleep(_POLL)
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-        answer.seek(0)
-        text = answer.read().decode(errors="replace").strip()
-    try:
-        told = json.loads(text.splitlines()[-1])
-    except (IndexError, ValueError):
-        told = None
-    if process.returncode != 0 or not isinstance(told, dict):
-        told = told if isinstance(told, dict) else {}
-        problem = told.get("problem") or "the figure could not be drawn: " + (
-            text.splitlines()[-1] if text else f"exit code {process.returncode}"
-        )
-        raise EldynError(problem, path=told.get("path"), remedy=told.get("remedy"))
-    return told
+    return run_child("napari_eldyn.figures.apart", [str(sidecar), json.dumps(task)], check)
 
 
-def _main(sidecar: Path, task: dict[str, Any]) -> dict[str, Any]:
+def _work(sidecar: Path, task: dict[str, Any], report: Any) -> dict[str, Any]:
     figure = open_published(sidecar)
     if "pixels" in task:
         with figure.style.context():
-            drawn = figure.draw()
-            buffer = io.BytesIO()
-            drawn.savefig(buffer, format="png", dpi=task["pixels"] / figure.style.width)
-        (sidecar.parent / _PICTURE).write_bytes(buffer.getvalue())
+            dpi = task["pixels"] / figure.style.width
+            figure.draw().savefig(sidecar.parent / _PICTURE, format="png", dpi=dpi)
         return {}
     files = save_published(
         figure, Path(task["base"]), formats=task["formats"], overwrite=task["overwrite"]
@@ -139,9 +104,4 @@ def _main(sidecar: Path, task: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    try:
-        print(json.dumps(_main(Path(sys.argv[1]), json.loads(sys.argv[2]))))
-    except EldynError as error:
-        path = None if error.path is None else str(error.path)
-        print(json.dumps({"problem": error.problem, "path": path, "remedy": error.remedy}))
-        sys.exit(1)
+    answer_from(partial(_work, Path(sys.argv[1]), json.loads(sys.argv[2])))

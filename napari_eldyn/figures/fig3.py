@@ -208,7 +208,8 @@ def draw_fig3(data: Fig3Data, style: FigureStyle, options: Fig3Options) -> Figur
             if panel == "distribution":
                 axes = _draw_distribution(figure, grid[place], data, style, options)
             else:
-                axes = _draw_structure_factor(figure, grid[place], data, style, options)
+                tall = chosen[place] * min(1.0, style.largest_height / height)
+                axes = _draw_structure_factor(figure, grid[place], data, style, options, tall)
             if len(options.panels) > 1:
                 letter_panel(axes, place, style, right=panel == "structure_factor")
         legend_on_top(figure, handles, style)
@@ -265,7 +266,12 @@ def _draw_distribution(
 
 
 def _draw_structure_factor(
-    figure: Figure, place: SubplotSpec, data: Fig3Data, style: FigureStyle, options: Fig3Options
+    figure: Figure,
+    place: SubplotSpec,
+    data: Fig3Data,
+    style: FigureStyle,
+    options: Fig3Options,
+    tall: float,
 ) -> Axes:
     amplitude = options.convention == "amplitude"
     reference = data.reference_amplitude if amplitude else data.reference_intensity
@@ -292,7 +298,11 @@ def _draw_structure_factor(
             axes.set_ylabel("ratio")
             axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         else:
-            axes.set_ylabel(f"{CONVENTION_LABELS[options.convention]} (electrons)")
+            label = f"{CONVENTION_LABELS[options.convention]} (electrons)"
+            room = 0.5 / sum(parts) * tall - 2 * style.em
+            if text_size(label, style.rules.size)[0] > room:
+                label = "$S(q)$ (electrons)"
+            axes.set_ylabel(label)
     if options.modes:
         axes = rows[-1]
         lines = axes.plot(

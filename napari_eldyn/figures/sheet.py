@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
+import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -44,6 +46,11 @@ def constrained_figure(style: FigureStyle, height: float) -> Figure:
 
 def text_size(text: str, size: float) -> tuple[float, float]:
     """Width and height in inches of a text of so many points, in the present context."""
+    return _text_size(text, size, tuple(matplotlib.rcParams["font.sans-serif"]))
+
+
+@lru_cache(maxsize=4096)
+def _text_size(text: str, size: float, fonts: tuple[str, ...]) -> tuple[float, float]:
     figure = Figure(figsize=(1, 1), dpi=_DPI)
     canvas = FigureCanvasAgg(figure)
     box = figure.text(0, 0, text, size=size).get_window_extent(canvas.get_renderer())

@@ -146,12 +146,20 @@ def draw_figs1(data: FigS1Data, style: FigureStyle, options: FigS1Options) -> Fi
             if beside or k == 0:
                 add_density_axis(axes, data.mean, data.std)
             if k == 0:
-                axes.text(
-                    0.03,
-                    0.98 - 1.6 * style.em / one,
-                    _fit(data), transform=axes.transAxes, ha="left", va="top",
-                    size=style.rules.small, linespacing=1.35,
-                )  # fmt: skip
+                axes.annotate(
+                    _fit(data),
+                    (0, 1),
+                    xycoords="axes fraction",
+                    xytext=(
+                        0.6 * style.rules.size,
+                        -(2.2 if panels == 2 else 0.6) * style.rules.size,
+                    ),
+                    textcoords="offset points",
+                    ha="left",
+                    va="top",
+                    size=style.rules.small,
+                    linespacing=1.35,
+                )
         legend_on_top(figure, handles, style)
         figure.align_ylabels()
     return figure

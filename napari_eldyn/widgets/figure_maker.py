@@ -1,27 +1,23 @@
-"""Make figures for a dock: data on a thread, volumes step by step, drawing in another process."""
+"""Make figures for a dock: data on a thread, pictures and files in other processes."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
-from contextlib import ExitStack
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_eldyn.evaluation.stages import Stages
-from napari_eldyn.exceptions import EldynError
-from napari_eldyn.export.figures import FigureSources, collect_figure, render_figure
-from napari_eldyn.export.render import Look, open_studio
+from napari_eldyn.export.figures import FigureSources, collect_figure
+from napari_eldyn.export.render import Look
+from napari_eldyn.export.render_apart import render_apart
 from napari_eldyn.figures.apart import draw_apart, save_apart
 from napari_eldyn.figures.published import PublishedFigure
 from napari_eldyn.viewer.worker import Job, explain_error, start_job
 
 __all__ = ["FigureMaker"]
-
-Steps = Generator[tuple[int, int], None, PublishedFigure]
 
 
 class _JobStages(Stages):
@@ -63,15 +59,12 @@ class FigureMaker(QObject):
         self._pixels = pixels
         self._job: Job[Any] | None = None
         self._then: Callable[[Any], None] | None = None
-        self._steps: Steps | None = None
-        self._studio = ExitStack()
-        self._began = 0.0
         self._closed = False
 
     @property
     def is_busy(self) -> bool:
         """Whether anything is under way."""
-        return self._job is not None or self._steps is not None
+        return self._job is not None
 
     def collect(self, kind: str, sources: FigureSources, style: Any, **choices: Any) -> None:
         """Collect a figure that needs no volumes, and draw it."""
@@ -87,18 +80,27 @@ class FigureMaker(QObject):
     def render(
         self, kind: str, sources: FigureSources, style: Any, look: Look | None, **choices: Any
     ) -> None:
-        """Draw volumes, one at a turn of the event loop, and then the figure."""
-        self._began = time.monotonic()
-        try:
-            studio = self._studio.enter_context(open_studio())
-            self._steps = render_figure(kind, sources, style, studio, look=look, **choices)
-        except EldynError as error:
-            self._studio.close()
-            self.failed.emit(str(error))
-            self.ended.emit()
-            return
-        self.progressed.emit("rendering", 0, 0)
-        QTimer.singleShot(0, self._step)
+        """Render volumes in another process, and draw the figure."""
+
+        def work(job: Job[Any]) -> tuple[PublishedFigure, bytes]:
+            began: float | None = None
+
+            def report(what: str, done: int, total: int) -> None:
+                nonlocal began
+                if what == "rendering":
+                    began = began or time.monotonic()
+                    if 1 < done < total:
+                        left = (time.monotonic() - began) / (done - 1) * (total - done)
+                        what = f"rendering, {left:.0f} s left"
+                self.progressed.emit(what, done, total)
+
+            figure = render_apart(
+                kind, sources, style, look=look, check=job.check, report=report, **choices
+            )
+            self.progressed.emit("drawing", 0, 0)
+            return figure, draw_apart(figure, self._pixels, job.check)
+
+        self._begin("Render a figure", work, self._tell_made)
 
     def draw(self, figure: PublishedFigure) -> None:
         """Draw a figure whose data are there."""
@@ -120,18 +122,13 @@ class FigureMaker(QObject):
 
     def cancel(self) -> None:
         """Give up what is under way."""
-        if self._steps is not None:
-            self._end_rendering()
-            self.ended.emit()
-        elif self._job is not None:
+        if self._job is not None:
             self._job.stop()
 
     def close(self) -> None:
         """Give up what is under way for good."""
         self._closed = True
         job = self._job
-        if self._steps is not None:
-            self._end_rendering()
         if job is not None:
             job.stop()
             job.wait(10.0)
@@ -157,29 +154,3 @@ class FigureMaker(QObject):
 
     def _tell_made(self, result: tuple[PublishedFigure, bytes]) -> None:
         self.made.emit(*result)
-
-    # -- volumes ------------------------------------------------------------------------------
-
-    def _step(self) -> None:
-        if self._steps is None or self._closed:
-            return
-        try:
-            done, total = next(self._steps)
-        except StopIteration as end:
-            self._end_rendering()
-            self.draw(end.value)
-        except Exception as error:
-            self._end_rendering()
-            self.failed.emit(explain_error(error))
-            self.ended.emit()
-        else:
-            seconds = (time.monotonic() - self._began) / done * (total - done)
-            left = f"rendering, {seconds:.0f} s left" if done < total else "rendering"
-            self.progressed.emit(left, done, total)
-            QTimer.singleShot(0, partial(FigureMaker._step, self))
-
-    def _end_rendering(self) -> None:
-        steps, self._steps = self._steps, None
-        if steps is not None:
-            steps.close()
-        self._studio.close()
