@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "clips_in_data",
+    "drop_replaced_grids",
     "hidden_window",
     "is_shown",
     "largest_canvas",
@@ -233,6 +234,19 @@ def _sparse_ticker_class() -> Any:
             return major[kept], major[~kept], chosen
 
     return SparseTicker
+
+
+def drop_replaced_grids(viewer: Viewer) -> None:
+    """Let go of grids of panels that napari has replaced.
+
+    napari (0.9.2) makes a new grid for every other number of panels, and its canvas goes on
+    holding the old ones: they cost memory, and time whenever the window changes its size.
+    """
+    canvas = _canvas(viewer)
+    central, grid = (getattr(canvas, name, None) for name in ("central_widget", "grid"))
+    for widget in list(getattr(central, "_widgets", ())):
+        if widget is not grid and type(widget) is type(grid) and widget.parent is None:
+            central.remove_widget(widget)
 
 
 def is_shown(viewer: Viewer) -> bool:

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from napari_eldyn.viewer._compat import unwrap
+from napari_eldyn.viewer._compat import drop_replaced_grids, unwrap
 from napari_eldyn.viewer.arrangement import bar_shift, fitted_share, titles_fit
 from napari_eldyn.viewer.layers import dress_layer, layer_trajectory, shows_density, time_axis
 from napari_eldyn.viewer.preferences import prefer_own_reader
@@ -50,7 +50,7 @@ class Presentation:
         self._fitted: tuple[Any, ...] | None = None
         # Last, because napari's own reaction to a first layer resets the camera.
         viewer.layers.events.inserted.connect(self._on_inserted, position="last")
-        viewer.layers.events.removed.connect(self.update_text)
+        viewer.layers.events.removed.connect(self._on_removed, position="last")
         viewer.dims.events.current_step.connect(self.update_text)
         viewer.canvas.events.size.connect(self._canvas_resized)
         for layer in viewer.layers:
@@ -132,6 +132,16 @@ class Presentation:
 
     def _on_inserted(self, event: Any) -> None:
         self._dress(event.value)
+        self._drop_replaced_grids()
+
+    def _on_removed(self, event: Any) -> None:
+        self.update_text()
+        self._drop_replaced_grids()
+
+    def _drop_replaced_grids(self) -> None:
+        viewer = self._viewer()
+        if viewer is not None:
+            drop_replaced_grids(viewer)
 
     def _dress(self, layer: Any) -> None:
         viewer = self._viewer()

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_eldyn.viewer import _compat
 from napari_eldyn.viewer._compat import is_shown, redraw_boxes, resized_canvas
+from napari_eldyn.viewer.presentation import presentation_of
 
 
 @pytest.fixture
@@ -86,3 +87,19 @@ def test_is_shown(viewer: napari.Viewer) -> None:
     assert not is_shown(viewer)
     viewer.close()
     assert not is_shown(viewer)
+
+
+def test_canvas_holds_one_grid_of_panels_however_often_their_number_changes(
+    viewer: napari.Viewer,
+) -> None:
+    presentation_of(viewer)
+    viewer.canvas.grid.enabled = True
+    QApplication.processEvents()
+    held = viewer.window._qt_viewer.canvas.central_widget._widgets
+    n_held = len(held)
+    for _ in range(3):
+        layer = viewer.add_image(np.ones((8, 8, 8), np.float32), contrast_limits=(0, 1))
+        QApplication.processEvents()
+        viewer.layers.remove(layer)
+        QApplication.processEvents()
+    assert len(held) == n_held
