@@ -9,8 +9,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MultipleLocator
 from numpy.typing import ArrayLike
 
 from napari_eldyn.figures.live_plot import MEAN_WIDTH, LivePlot
@@ -23,6 +24,8 @@ MOST_SHELLS = 4
 
 _REFERENCE_DASHES = (0, (3, 1.2))
 _LEAST_REACH_FS = 20.0
+# Room above the curves for two rows of names, in units of F/F(q,0) and of the axes' height.
+_LEGEND_ROOM, _LEGEND_ROW = 0.5, 0.11
 
 
 class CorrelationPlot(LivePlot):
@@ -48,6 +51,7 @@ class CorrelationPlot(LivePlot):
         super().__init__(axes, palette, live=live)
         self._reach = 0.0
         self._low = 0.0
+        self._shell_legend: Legend | None = None
         self._bands: list[PolyCollection] = []
         self._running: list[Line2D] = []
         self._references: list[Line2D] = []
@@ -59,7 +63,7 @@ class CorrelationPlot(LivePlot):
             self._references.append(reference)
             self._running.append(self._add_changing(line))
         axes.axhline(0.0, color=palette.guide, lw=0.6, zorder=1)
-        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_major_locator(MultipleLocator(0.5))
         axes.set_xlabel(r"time lag $t$ (fs)")
         axes.set_ylabel(r"$F(q,t)\,/\,F(q,0)$")
         self._fit(_LEAST_REACH_FS, -0.2)
@@ -121,12 +125,23 @@ class CorrelationPlot(LivePlot):
             What to call solid and broken lines.
         """
         colour = self.palette.text
-        handles: list[Artist] = [
-            *self._running,
+        styles: list[Artist] = [
             Line2D([], [], color=colour, lw=MEAN_WIDTH, label=generated),
             Line2D([], [], color=colour, lw=1.0, ls=_REFERENCE_DASHES, label=reference),
         ]
-        self.axes.legend(handles=handles, loc="upper right", ncols=2, columnspacing=1.0)
+        if self._shell_legend is not None:
+            self._shell_legend.remove()
+        self._shell_legend = self.axes.legend(
+            handles=self._running, loc="upper right", ncols=MOST_SHELLS, columnspacing=1.0
+        )
+        self.axes.add_artist(self._shell_legend)
+        self.axes.legend(
+            handles=styles,
+            loc="upper right",
+            bbox_to_anchor=(1.0, 1.0 - _LEGEND_ROW),
+            ncols=2,
+            columnspacing=1.0,
+        )
         self._redraw_needed = True
 
     def _fit(self, last: float, low: float) -> None:
@@ -137,5 +152,5 @@ class CorrelationPlot(LivePlot):
             self._redraw_needed = True
         if low < self._low:
             self._low = min(1.3 * low, -0.2)
-            self.axes.set_ylim(self._low, 1.05)
+            self.axes.set_ylim(self._low, 1.0 + _LEGEND_ROOM)
             self._redraw_needed = True

@@ -17,6 +17,7 @@ from napari_eldyn.figures.time_axis import TimePlot
 
 __all__ = [
     "PLOTS",
+    "PLOT_HELP",
     "PLOT_TITLES",
     "PlotChoices",
     "RolloutPlot",
@@ -34,6 +35,39 @@ PLOT_TITLES: dict[str, str] = {
     "correlation": "Intermediate scattering",
     "electrons": "Electron count",
     "extremes": "Minimum and maximum",
+}
+
+#: What each plot shows, with conventions and units.
+PLOT_HELP: dict[str, str] = {
+    "distribution": (
+        "Probability density of ρ̃ = (ln ρ − μ)/σ over all voxels.\n"
+        "Thick: mean over the frames so far; thin: the frame looked at"
+    ),
+    "quantiles": (
+        "Quantiles of ρ̃ over those of the standard normal distribution, from the histogram;\n"
+        "log-normal densities lie on the diagonal. Percentages: share of values below"
+    ),
+    "divergence": (
+        "Jensen-Shannon divergence of the values from the whole reference.\n"
+        "Thin: each frame; thick: all frames so far pooled; shaded: 90 % of single reference frames"
+    ),
+    "structure_factor": (
+        "F(q) = Σ ρ exp(−iq·r) ΔV in electrons, averaged over shells of |q| and over frames,\n"
+        "as the amplitude ⟨|F|⟩ or the intensity ⟨|F|²⟩/N; shaded: between the halves of the "
+        "reference"
+    ),
+    "correlation": (
+        "F(q,t) = Re⟨ρ_q(t0 + t) ρ_q*(t0)⟩/N in electrons, over F(q,0), averaged over time origins "
+        "t0\nand the points of a shell; up to half of the frames, and at most 500 fs"
+    ),
+    "electrons": (
+        "Integral of ρ over the cell, frame by frame; expected: the mean of the reference.\n"
+        "Shaded: 90 % of the reference frames"
+    ),
+    "extremes": (
+        "Largest and smallest density of each frame, electrons/Å³; line: median of the reference.\n"
+        "Shaded: 90 % of the reference frames"
+    ),
 }
 
 PLOTS: tuple[str, ...] = tuple(PLOT_TITLES)

@@ -324,7 +324,9 @@ class StatisticsDock(QWidget):
         column = QVBoxLayout(self._contents)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        self._sections = {**plots.sections, _SCORES: Section("Scores", self.numbers.scores)}
+        scores = Section("Scores", self.numbers.scores)
+        scores.header.setToolTip("Divergences and S(q) differences, beside those of trivial models")
+        self._sections = {**plots.sections, _SCORES: scores}
         for name, section in self._sections.items():
             section.set_open(name in self._open)
             section.header.toggled.connect(lambda is_open, name=name: self._fold(name, is_open))

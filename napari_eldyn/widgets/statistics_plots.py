@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QHBoxLayout, QWidget
 
 from napari_eldyn.figures import style
 from napari_eldyn.figures.rollout_plots import (
+    PLOT_HELP,
     PLOT_TITLES,
     PLOTS,
     RolloutPlot,
@@ -125,7 +126,7 @@ class StatisticsPlots(QObject):
             # Without the single frame looked at, which only the window explains.
             figure=lambda: self._made(name, LIGHT, ShownFrame())[0],
             table=lambda: self._made(name, LIGHT, self._shown)[1].table(),
-            provenance=self._provenance,
+            provenance=lambda: {"definition": PLOT_HELP[name], **self._provenance()},
         )
 
     def _add(self, name: str) -> None:
@@ -144,7 +145,9 @@ class StatisticsPlots(QObject):
         for control in (*self._choices.controls(name), PlotMenuButton(menu)):
             row.addWidget(control)
         self.canvases[name] = canvas
-        self.sections[name] = Section(PLOT_TITLES[name], canvas, control=holder, stretch=True)
+        section = Section(PLOT_TITLES[name], canvas, control=holder, stretch=True)
+        section.header.setToolTip(PLOT_HELP[name])
+        self.sections[name] = section
 
     def _builder(self, name: str, *, live: bool = True) -> Callable[[Axes, Palette], RolloutPlot]:
         # The choices are those of the moment when the plot is made.

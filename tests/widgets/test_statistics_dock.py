@@ -527,6 +527,7 @@ def test_saving_tells_in_the_dock_what_was_done_or_went_wrong(dock, updates, tmp
     assert "Saved plot.csv" in dock.messages.text()
     text = (tmp_path / "plot.csv").read_text()
     assert "# model_name: m\n# seed: 7\n" in text
+    assert "# definition: Jensen-Shannon divergence" in text
     assert f"{updates[0].time:g}," in text
     chosen = tmp_path / "missing" / "plot.svg"
     dock.plots.menus["divergence"].ask_and_save("svg")
