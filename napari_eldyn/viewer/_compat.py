@@ -219,6 +219,9 @@ def _sparse_ticker_class() -> Any:
         most = 100
 
         def _get_tick_frac_labels(self) -> tuple[Any, Any, list[str]]:
+            transforms = self.axis.transforms
+            if transforms.dpi is None:  # until the bar has been drawn once
+                transforms.dpi = 96.0
             major, minor, labels = super()._get_tick_frac_labels()
             if len(labels) <= self.most or len(labels) < 2:
                 return major, minor, labels
@@ -265,4 +268,4 @@ def unwrap(viewer: Viewer) -> Viewer:
 
 def main_window(viewer: Viewer) -> Any:
     """Return the Qt main window of a viewer, or None where napari does not tell."""
-    return getattr(viewer.window, "_qt_window", None)
+    return getattr(unwrap(viewer).window, "_qt_window", None)

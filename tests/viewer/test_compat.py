@@ -5,10 +5,16 @@ from collections.abc import Callable
 import napari
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QMainWindow
 
 from napari_eldyn.viewer import _compat
-from napari_eldyn.viewer._compat import is_shown, redraw_boxes, resized_canvas
+from napari_eldyn.viewer._compat import (
+    is_shown,
+    main_window,
+    redraw_boxes,
+    resized_canvas,
+    thin_out_ticks,
+)
 from napari_eldyn.viewer.presentation import presentation_of
 
 
@@ -102,3 +108,24 @@ def test_canvas_holds_one_grid_of_panels_however_often_their_number_changes(
         viewer.layers.remove(layer)
         QApplication.processEvents()
     assert sorted(type(widget).__name__ for widget in held) == ["Grid", "ViewBox"]
+
+
+def test_docks_find_the_window_of_the_viewer_that_napari_hands_them(viewer: napari.Viewer) -> None:
+    from napari.utils._proxies import PublicOnlyProxy
+
+    window = main_window(PublicOnlyProxy(viewer))
+    assert isinstance(window, QMainWindow)
+    assert type(window) is type(main_window(viewer))
+
+
+def test_ticks_of_a_colour_bar_that_has_not_been_drawn_yet(viewer: napari.Viewer) -> None:
+    layer = viewer.layers[0]
+    layer.colorbar.visible = True
+    layer.colorbar.size = (16, 60)
+    thin_out_ticks(viewer, [layer])
+    bar = _compat._canvas(viewer)._layer_overlay_to_visual[layer][layer.colorbar]
+    bar.node.ticks.transforms._dpi = None  # as vispy leaves it until it draws
+    layer.colorbar.visible = False
+    layer.colorbar.visible = True
+    QApplication.processEvents()
+    assert layer.colorbar.visible
