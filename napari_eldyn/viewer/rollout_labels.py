@@ -25,7 +25,7 @@ def rollout_labels(sessions: Sequence[Session]) -> list[str]:
     -------
     list of str
         "seed 1", "dpmpp_2m 8 · seed 0", "Paper (pooled) · ddim 20", …; the model's name if
-        nothing differs.
+        nothing differs. A sampler that goes with the model is not named.
     """
     columns = [[part(session) for session in sessions] for part in (_reference, *_parts(sessions))]
     telling = [column for column in columns if len(set(column)) > 1]
@@ -45,6 +45,8 @@ def _parts(sessions: Sequence[Session]) -> tuple[Callable[[Session], str], ...]:
     model = _model if len(titles) == len(hashes) else _model_and_hash
     samplers = {session.settings.sampler for session in sessions}
     evaluations = {session.settings.evaluations for session in sessions}
+    if _go_with(sessions, model, _sampler_and_evaluations):
+        return model, _seed, _start
     if len(samplers) == 1:
         sampler = _evaluations
     elif len(evaluations) == 1:
@@ -52,6 +54,13 @@ def _parts(sessions: Sequence[Session]) -> tuple[Callable[[Session], str], ...]:
     else:
         sampler = _sampler_and_evaluations
     return model, sampler, _seed, _start
+
+
+def _go_with(
+    sessions: Sequence[Session], model: Callable[[Session], str], part: Callable[[Session], str]
+) -> bool:
+    """Whether a part differs only because the models do, each having its own."""
+    return len({(model(x), part(x)) for x in sessions}) == len({model(x) for x in sessions})
 
 
 def _model(session: Session) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_eldyn.exceptions import EldynError
-from napari_eldyn.viewer._compat import unwrap
+from napari_eldyn.viewer._compat import is_shown, unwrap
 from napari_eldyn.viewer.controller import controller_of
+from napari_eldyn.viewer.docking import open_dock
 from napari_eldyn.viewer.finding import Located
 from napari_eldyn.viewer.worker import Job
 from napari_eldyn.viewer.workspace_capture import capture_workspace
@@ -110,6 +111,8 @@ def load_into_window(viewer: Viewer, path: str | Path, located: Located | None =
     located : Located, optional
         Where missing parts are.
     """
+    from napari.utils.notifications import show_warning
+
     viewer, path = unwrap(viewer), Path(path)
     control = controller_of(viewer)
     models = control.models
@@ -121,7 +124,10 @@ def load_into_window(viewer: Viewer, path: str | Path, located: Located | None =
         restore_workspace(viewer, control, loaded)
         for remark in loaded.remarks:
             control.message.emit(remark)
+            show_warning(remark)  # the Rollout dock may not be part of the session
 
+    if is_shown(viewer):
+        open_dock(viewer, "Rollout")  # says how it goes, and what goes wrong
     control.load(
         f"Open session {path.name}",
         work,

@@ -103,6 +103,7 @@ class _Row(QWidget):
         self.swatch.setFixedSize(*_SWATCH)
         self.label = QLabel()
         self.label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.label.setWordWrap(True)
         self.show_it = QToolButton()
         self.show_it.setText("Show")
         self.show_it.setToolTip("Show this rollout in the panels, and go on with it")

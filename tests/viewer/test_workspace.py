@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import napari
 import numpy as np
@@ -328,3 +329,54 @@ def test_a_trajectory_in_memory_cannot_be_part_of_a_session(live: Live, tmp_path
     with pytest.raises(EldynError, match="in memory only"):
         save_workspace(live.viewer, tmp_path / "work.eldynsession")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("window_shown", [True])
+def test_docks_come_back_to_their_places(busy: Live, tmp_path: Path, new_live: NewLive) -> None:
+    from qtpy.QtCore import Qt
+    from qtpy.QtWidgets import QMainWindow
+
+    from napari_eldyn.viewer.docking import find_docks, open_dock
+
+    def lie(viewer: napari.Viewer) -> dict[str, tuple[Any, ...]]:
+        window = viewer.window._qt_window
+        assert isinstance(window, QMainWindow)
+        return {
+            name: (
+                window.dockWidgetArea(dock),
+                dock.geometry().getRect(),
+                sorted(other.objectName() for other in window.tabifiedDockWidgets(dock)),
+                dock.isHidden(),
+                dock.visibleRegion().isEmpty(),
+            )
+            for name, dock in find_docks(viewer).items()
+        }
+
+    viewer = busy.viewer
+    viewer.window.resize(1100, 760)
+    open_dock(viewer, "Statistics")
+    open_dock(viewer, "Rollout")
+    busy.qtbot.wait(200)
+    window, docks = viewer.window._qt_window, find_docks(viewer)
+    window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, docks["Statistics"])
+    window.resizeDocks([docks["Statistics"]], [330], Qt.Orientation.Vertical)
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, docks["Rollout"])
+    window.resizeDocks([docks["Rollout"]], [365], Qt.Orientation.Horizontal)
+    docks["Rollout"].widget().rollouts_section.set_open(False)
+    busy.qtbot.wait(200)
+    before, size = lie(viewer), window.size()
+    path = tmp_path / "work.eldynsession"
+    save_workspace(viewer, path)
+    viewer.close()
+    again = new_live()
+    open_dock(again.viewer, "Rollout")
+    open_workspace(again.viewer, path)
+    again.qtbot.wait(200)
+    assert again.viewer.window._qt_window.size() == size
+    for name, (area, place, *state) in lie(again.viewer).items():
+        assert (area, *state) == (before[name][0], *before[name][2:])
+        # The status bar is a pixel higher or lower, as its text is.
+        np.testing.assert_allclose(place, before[name][1], atol=2)
+    rollout = find_docks(again.viewer)["Rollout"].widget()
+    assert not rollout.rollouts_section.header.isChecked()
+    assert len(rollout.rollouts.rows) == 3
