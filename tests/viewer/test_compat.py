@@ -125,7 +125,5 @@ def test_ticks_of_a_colour_bar_that_has_not_been_drawn_yet(viewer: napari.Viewer
     thin_out_ticks(viewer, [layer])
     bar = _compat._canvas(viewer)._layer_overlay_to_visual[layer][layer.colorbar]
     bar.node.ticks.transforms._dpi = None  # as vispy leaves it until it draws
-    layer.colorbar.visible = False
-    layer.colorbar.visible = True
-    QApplication.processEvents()
-    assert layer.colorbar.visible
+    _, _, labels = bar.node.ticks.ticker._get_tick_frac_labels()
+    assert 2 <= len(labels) <= 4
