@@ -13,7 +13,6 @@ from napari_eldyn.viewer._compat import (
     main_window,
     redraw_boxes,
     resized_canvas,
-    thin_out_ticks,
 )
 from napari_eldyn.viewer.presentation import presentation_of
 
@@ -116,14 +115,3 @@ def test_docks_find_the_window_of_the_viewer_that_napari_hands_them(viewer: napa
     window = main_window(PublicOnlyProxy(viewer))
     assert isinstance(window, QMainWindow)
     assert type(window) is type(main_window(viewer))
-
-
-def test_ticks_of_a_colour_bar_that_has_not_been_drawn_yet(viewer: napari.Viewer) -> None:
-    layer = viewer.layers[0]
-    layer.colorbar.visible = True
-    layer.colorbar.size = (16, 60)
-    thin_out_ticks(viewer, [layer])
-    bar = _compat._canvas(viewer)._layer_overlay_to_visual[layer][layer.colorbar]
-    bar.node.ticks.transforms._dpi = None  # as vispy leaves it until it draws
-    _, _, labels = bar.node.ticks.ticker._get_tick_frac_labels()
-    assert 2 <= len(labels) <= 4
