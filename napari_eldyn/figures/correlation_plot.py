@@ -51,7 +51,7 @@ class CorrelationPlot(LivePlot):
         super().__init__(axes, palette, live=live)
         self._reach = 0.0
         self._low = 0.0
-        self._shell_legend: Legend | None = None
+        self._names: Legend | None = None
         self._bands: list[PolyCollection] = []
         self._running: list[Line2D] = []
         self._references: list[Line2D] = []
@@ -117,31 +117,34 @@ class CorrelationPlot(LivePlot):
             self._fit(float(t[-1]), float(np.nanmin(values, initial=0.0)))
 
     def legend(self, generated: str = "generated", reference: str = "reference") -> None:
-        """Name shells and line styles.
+        """Name shells and line styles; called again it changes the names.
 
         Parameters
         ----------
         generated, reference : str
             What to call solid and broken lines.
         """
-        colour = self.palette.text
-        styles: list[Artist] = [
-            Line2D([], [], color=colour, lw=MEAN_WIDTH, label=generated),
-            Line2D([], [], color=colour, lw=1.0, ls=_REFERENCE_DASHES, label=reference),
-        ]
-        if self._shell_legend is not None:
-            self._shell_legend.remove()
-        self._shell_legend = self.axes.legend(
-            handles=self._running, loc="upper right", ncols=MOST_SHELLS, columnspacing=1.0
-        )
-        self.axes.add_artist(self._shell_legend)
-        self.axes.legend(
-            handles=styles,
-            loc="upper right",
-            bbox_to_anchor=(1.0, 1.0 - _LEGEND_ROW),
-            ncols=2,
-            columnspacing=1.0,
-        )
+        if self._names is None:
+            self.axes.add_artist(
+                self.axes.legend(
+                    handles=self._running, loc="upper right", ncols=MOST_SHELLS, columnspacing=1.0
+                )
+            )
+            colour = self.palette.text
+            styles: list[Artist] = [
+                Line2D([], [], color=colour, lw=MEAN_WIDTH),
+                Line2D([], [], color=colour, lw=1.0, ls=_REFERENCE_DASHES),
+            ]
+            self._names = self.axes.legend(
+                styles,
+                [generated, reference],
+                loc="upper right",
+                bbox_to_anchor=(1.0, 1.0 - _LEGEND_ROW),
+                ncols=2,
+                columnspacing=1.0,
+            )
+        for text, name in zip(self._names.get_texts(), (generated, reference), strict=True):
+            text.set_text(name)
         self._redraw_needed = True
 
     def _fit(self, last: float, low: float) -> None:

@@ -19,7 +19,7 @@ from napari_eldyn.figures.style import Palette
 __all__ = ["QuantilePlot"]
 
 # Shares of values, in per cent, at which thin lines make the tails readable.
-_SHARES = (0.001, 0.1, 2.5, 16.0, 84.0, 97.5, 99.9, 99.999)
+_SHARES = (0.01, 1.0, 16.0, 84.0, 99.0, 99.99)
 _LEAST_REACH = 3.5
 
 

@@ -287,7 +287,7 @@ class RolloutCorrelation(CorrelationPlot, RolloutPlot):
     def _name_lines(self, n_frames: int) -> None:
         generated, reference = "generated", "reference"
         if n_frames:
-            generated += f" ({n_frames} frames)"
+            generated += f" ({n_frames})"
         if self._reference is not None and self._series is not None:
             reference += f" ({len(self._series)} frames)"
         self.legend(generated, reference)

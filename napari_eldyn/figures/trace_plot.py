@@ -108,8 +108,8 @@ class TracePlot(TimePlot):
             handles=self._handles,
             loc="upper left",
             ncols=3,
-            columnspacing=0.8,
-            handlelength=1.1,
+            columnspacing=0.6,
+            handlelength=0.9,
             handletextpad=0.5,
         )
         if self._values is not None:
