@@ -98,6 +98,7 @@ class FigureDock(QWidget):
         self._connect()
         self._fill_rollouts()
         self._show_kind()
+        self._show_widths()
         self._update_enabled()
         window = main_window(unwrap(napari_viewer))
         if window is not None:
@@ -121,7 +122,7 @@ class FigureDock(QWidget):
         self.preset.setToolTip("Widths (mm), fonts (points) and lines of a journal or slide")
         self.columns = QComboBox()
         self.columns.addItems([name.capitalize() for name in COLUMNS])
-        self.columns.setToolTip("One or two columns of the journal; the width in mm stands beside")
+        self.columns.setToolTip("One or two columns of the journal, in mm")
         self.theme = QComboBox()
         self.theme.addItems([name.capitalize() for name in THEMES])
         self.theme.setToolTip("Dark writing on white, or light writing on dark")
@@ -173,7 +174,7 @@ class FigureDock(QWidget):
         self.save.setToolTip("Save the figure, with data, settings, seeds and versions beside it")
         self.copy = QPushButton("Copy picture")
         self.copy.setToolTip("Put the picture on the clipboard, 1000 pixels wide")
-        self.redraw = QPushButton("Redraw from sidecar …")
+        self.redraw = QPushButton("Redraw sidecar …")
         self.redraw.setToolTip(
             "Draw a saved figure again, in the style chosen above; needs no trajectory or model"
         )
@@ -201,10 +202,9 @@ class FigureDock(QWidget):
         column.addLayout(form)
         column.addWidget(row(self.draw, self.cancel))
         column.addWidget(self.bar)
-        column.addWidget(self.picture)
         column.addWidget(row(self.save, self.formats))
-        column.addWidget(self.copy)
-        column.addWidget(self.redraw)
+        column.addWidget(row(self.redraw, self.copy))
+        column.addWidget(self.picture)
         column.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -282,8 +282,13 @@ class FigureDock(QWidget):
             self.rollouts.item(k).checkState() == Qt.CheckState.Checked
             for k in range(self.rollouts.count())
         ]
-        shelved = self.controller.shelf.rollouts
-        return [one for one, on in zip(shelved, ticked, strict=False) if on]
+        shown = [one for one, on in zip(self._shelved, ticked, strict=False) if on]
+        # Colours and dashes in the order of those of the Statistics dock.
+        return sorted(shown, key=lambda one: one.colour)
+
+    @property
+    def _shelved(self) -> tuple[ShelvedRollout, ...]:
+        return self.controller.shelf.rollouts
 
     def _restore(self, choices: dict[str, Any]) -> None:
         """Take up what was chosen last, as far as it is still possible."""
@@ -338,6 +343,12 @@ class FigureDock(QWidget):
         ):
             self.form.setRowVisible(widget, kind in kinds)
         self.kind.setToolTip(_KIND_HELP[kind])
+
+    def _show_widths(self) -> None:
+        """Say how wide the columns of the journal are."""
+        rules = PRESETS[str(self.preset.currentData())]
+        for place, width in enumerate((rules.single, rules.double)):
+            self.columns.setItemText(place, f"{COLUMNS[place].capitalize()}, {width:g} mm")
 
     def _fill_rollouts(self) -> None:
         shelved = self.controller.shelf.rollouts
@@ -401,6 +412,7 @@ class FigureDock(QWidget):
         return style.preset, style.columns, style.dpi, self.title.text().strip() != ""
 
     def _restyle(self) -> None:
+        self._show_widths()
         self._remember()
         self._update_enabled()
         if self.figure is not None:
