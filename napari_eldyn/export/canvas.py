@@ -187,9 +187,10 @@ def _bare(viewer: Viewer, background: str | None, boxes: bool) -> Iterator[Calla
             viewer.canvas.background_color_override = background
         yield strip
     finally:
-        viewer.canvas.background_color_override = colour_before
-        for overlay in shown:
-            overlay.visible = True
+        if is_shown(viewer):
+            viewer.canvas.background_color_override = colour_before
+            for overlay in shown:
+                overlay.visible = True
 
 
 def _uncovered(on_black: NDArray[np.uint8], on_white: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_eldyn.export.movie_settings import MovieSettings
-from napari_eldyn.viewer._compat import clips_in_data
+from napari_eldyn.viewer._compat import clips_in_data, is_shown
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -93,9 +93,9 @@ def _voxel_vectors(layer: Any) -> np.ndarray[Any, Any]:
 
 
 @contextmanager
-def kept_depiction(layers: Sequence[Any]) -> Iterator[None]:
-    """Bring planes and clipping of volumes back as they were."""
-    volumes = [layer for layer in layers if hasattr(layer, "depiction")]
+def kept_depiction(viewer: Viewer) -> Iterator[None]:
+    """Bring planes and clipping of volumes back as they were, unless the window is closed."""
+    volumes = [layer for layer in viewer.layers if hasattr(layer, "depiction")]
     before = [
         (
             layer,
@@ -108,7 +108,7 @@ def kept_depiction(layers: Sequence[Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        for layer, depiction, plane, clipping in before:
+        for layer, depiction, plane, clipping in before if is_shown(viewer) else ():
             layer.depiction = depiction
             for name, value in plane.items():
                 setattr(layer.plane, name, value)

@@ -30,7 +30,7 @@ def kept_view(viewer: Viewer) -> Iterator[None]:
     point = viewer.dims.point
     was_fitted = presentation_of(viewer).is_fitted
     try:
-        with kept_depiction(list(viewer.layers)):
+        with kept_depiction(viewer):
             yield
     finally:
         if is_shown(viewer):
