@@ -15,6 +15,7 @@ from napari_eldyn.viewer.layers import layer_trajectory
 from napari_eldyn.viewer.menu import density_menu
 from napari_eldyn.viewer.panel_kinds import PANELS
 from napari_eldyn.viewer.samples import sample_models, sample_trajectory
+from napari_eldyn.viewer.workspace import load_into_window, save_workspace
 
 __all__ = ["ACTIONS", "Act", "begin"]
 
@@ -133,6 +134,21 @@ def save_and_open(user: User) -> str | None:
         control.open_rollout(path)
         turn(user.random.random())
         return f"save and open {path.name}"
+    return f"save {path.name}"
+
+
+@action(1)
+def session(user: User) -> str | None:
+    """Save the session, or open one that was saved."""
+    path = user.folder / f"session{user.random.randint(0, 1)}.eldynsession"
+    if path.exists() and user.random.random() < 0.5:
+        load_into_window(user.viewer, path)
+        turn(0.5)
+        user.rest(20.0)
+        return f"open {path.name}"
+    if user.control.reference_layer is None or user.control.state in BUSY:
+        return None
+    save_workspace(user.viewer, path, overwrite=True)
     return f"save {path.name}"
 
 
@@ -461,6 +477,40 @@ def close_windows(user: User) -> str | None:
         if not (buttons and user.click(buttons[-1])):
             dialog.close()
     return f"close {len(dialogs)} dialogs" if dialogs else None
+
+
+@action(2)
+def movie(user: User) -> str | None:
+    """Export a short movie with the button of the dock, or cancel one."""
+    content = user.docks().get("Movie")
+    if content is None or user.control.state in BUSY:
+        return None
+    texts = {button.text() for button in content.findChildren(QPushButton) if button.isEnabled()}
+    for text in ("Cancel", "Stop"):
+        if text in texts and user.random.random() < 0.7 and user.click_button(text):
+            return f"movie: {text}"
+    for text in sorted(texts):
+        if text.startswith(("Record", "Export", "Save")) and user.click_button(text):
+            turn(user.random.choice([0.2, 1.0, 4.0]))
+            return f"movie: {text}"
+    return None
+
+
+@action(1)
+def figure(user: User) -> str | None:
+    """Draw or save a figure with a button of the dock."""
+    content = user.docks().get("Figures")
+    if content is None:
+        return None
+    buttons = [b for b in content.findChildren(QPushButton) if b.isEnabled() and b.text()]
+    if not buttons:
+        return None
+    button = user.random.choice(buttons)
+    text = button.text()
+    if not user.click(button):
+        return None
+    turn(user.random.choice([0.2, 1.0, 3.0]))
+    return f"figures: {text}"
 
 
 def partial_files(folder: Path) -> list[str]:

@@ -229,7 +229,7 @@ def _holders(thing: object) -> str:
     """Chains from a thing up to what holds it and is held by nothing that Python knows."""
     ours = {id(sys._getframe())}
     seen, queue, found = {id(thing)}, [(thing, [])], []
-    while queue and len(found) < 6 and len(seen) < 20_000:
+    while queue and len(found) < 6 and len(seen) < 150:
         held, chain = queue.pop(0)
         holders = [x for x in gc.get_referrers(held) if id(x) not in ours and x is not queue]
         holders = [x for x in holders if not isinstance(x, FrameType) and not _is_own(x)]

@@ -36,6 +36,7 @@ from napari_eldyn.viewer.docking import find_docks
 
 __all__ = ["User", "turn"]
 
+_DIALOGS = ("getSaveFileName", "getOpenFileName", "getExistingDirectory")
 BUSY = ("loading", "measuring", "running", "stopping", "saving", "members")
 
 
@@ -68,9 +69,10 @@ class User:
         self.faults = faults
         self.answered: list[str] = []  # dialogs and menus
         self._n_files = 0
-        self._dialogs = (QFileDialog.getSaveFileName, QFileDialog.getOpenFileName)
+        self._dialogs = {name: getattr(QFileDialog, name) for name in _DIALOGS}
         QFileDialog.getSaveFileName = self._save_name  # type: ignore[method-assign]
         QFileDialog.getOpenFileName = self._open_name  # type: ignore[method-assign]
+        QFileDialog.getExistingDirectory = self._folder_name  # type: ignore[method-assign]
         self._watch = QTimer()
         self._watch.setInterval(120)
         self._watch.timeout.connect(self._answer)
@@ -79,7 +81,8 @@ class User:
     def leave(self) -> None:
         """Go away."""
         self._watch.stop()
-        QFileDialog.getSaveFileName, QFileDialog.getOpenFileName = self._dialogs  # type: ignore[method-assign]
+        for name, dialog in self._dialogs.items():
+            setattr(QFileDialog, name, dialog)
 
     @property
     def control(self) -> RolloutController:
@@ -238,7 +241,13 @@ class User:
         return str(self.folder / f"file{self._n_files % 6}{suffix}"), str(kwargs.get("filter", ""))
 
     def _open_name(self, *args: Any, **kwargs: Any) -> tuple[str, str]:
-        return "", ""
+        sessions = sorted(self.folder.glob("*.eldynsession"))
+        wanted = any("session" in str(argument) for argument in (*args, *kwargs.values()))
+        return (str(self.random.choice(sessions)), "") if sessions and wanted else ("", "")
+
+    def _folder_name(self, *args: Any, **kwargs: Any) -> str:
+        stores = sorted(self.folder.glob("rollout*.eldyn"))
+        return str(self.random.choice(stores)) if stores else ""
 
 
 def _alive(widget: QWidget) -> bool:
