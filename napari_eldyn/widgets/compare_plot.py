@@ -66,7 +66,7 @@ class ComparePlot(QWidget):
         self.log = QCheckBox("log")
         self.log.setToolTip("Logarithmic probability axis: shows the tails")
         self.ratio = QCheckBox("ratio")
-        self.ratio.setToolTip("Divide by the reference: shows differences of per cents")
+        self.ratio.setToolTip("Divide by the reference: shows differences of a few per cent")
         self.canvas: PlotCanvas[ComparedPlot] = PlotCanvas(self._builder(), DARK, self._feed)
         self.canvas.setMinimumHeight(210)
         self.canvas.setAccessibleName("Comparison of rollouts")

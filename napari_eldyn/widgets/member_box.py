@@ -112,7 +112,9 @@ class MemberBox(QWidget):
             return
         self.bar.setMaximum(progress.total)
         self.bar.setValue(progress.done)
-        text = f"{progress.what} {progress.done} / {progress.total} frames".strip()
+        text = f"{progress.done} / {progress.total} frames"
+        if progress.what:
+            text = f"{progress.what}: {text}"
         if progress.remaining is not None and progress.done < progress.total:
             text += f", {format_duration(progress.remaining)} left"
         self.progress.setText(text)

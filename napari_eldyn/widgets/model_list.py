@@ -24,7 +24,7 @@ class ModelList(QComboBox):
         super().__init__(parent)
         self.setToolTip("Trained model (.safetensors)")
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(12)
+        self.setMinimumContentsLength(6)  # a column of docks is narrow
         self.addItem("choose …", None)
         self.addItem("browse …", _BROWSE)
         for path in sample_models():

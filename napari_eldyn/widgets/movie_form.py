@@ -123,7 +123,7 @@ class MovieForm(QWidget):
         self.layout_choice.setToolTip("What stands beside the volumes")
         self.plots = {name: QCheckBox(title) for name, title in PLOT_TITLES.items()}
         for name, box in self.plots.items():
-            box.setToolTip(f"Show this plot; it grows with the movie's time ({name})")
+            box.setToolTip("Show this plot; it grows with the movie's time")
         self.why_no_plots = note()
         self.why_no_plots.setWordWrap(True)
         self.title = QLineEdit()

@@ -97,7 +97,7 @@ class _Row(QWidget):
         super().__init__()
         self._rollout = rollout
         self.visible = QCheckBox()
-        self.visible.setToolTip("Draw this rollout in the plot below")
+        self.visible.setToolTip("Draw this rollout in the plot of the Compare dock")
         self.visible.toggled.connect(lambda on: setattr(rollout, "visible", on))
         self.swatch = QLabel()
         self.swatch.setFixedSize(*_SWATCH)

@@ -53,7 +53,7 @@ class StatisticsChoices(QObject):
             "intensity: shell mean of |F(q)|² per electron, the usual convention"
         )
         self.ratio = QCheckBox("ratio")
-        self.ratio.setToolTip("Divide by the reference: shows differences of per cents")
+        self.ratio.setToolTip("Divide by the reference: shows differences of a few per cent")
         self.shells = ShellPicker()
         self.log.toggled.connect(lambda: self.changed.emit("distribution"))
         self.divergences.currentIndexChanged.connect(lambda: self.changed.emit("divergence"))

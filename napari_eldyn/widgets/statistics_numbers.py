@@ -180,7 +180,7 @@ class StatisticsNumbers:
         if outside:
             text += (
                 f'<br><span style="color:{self._palette.muted}">{outside:,d} value{_s(outside)} '
-                "beyond the histogram, counted in its end bins</span>"
+                "beyond the histogram (end bins)</span>"
             )
         if text != self.headline.text():
             self.headline.setText(text)
