@@ -243,13 +243,33 @@ def drop_replaced_grids(viewer: Viewer) -> None:
     """Let go of grids of panels that napari has replaced.
 
     napari (0.9.2) makes a new grid for every other number of panels, and its canvas goes on
-    holding the old ones: they cost memory, and time whenever the window changes its size.
+    holding the old ones: they cost memory, and time whenever the window changes its size. Those
+    in which something still lies (hidden layers stay behind) are left alone.
     """
     canvas = _canvas(viewer)
     central, grid = (getattr(canvas, name, None) for name in ("central_widget", "grid"))
-    for widget in list(getattr(central, "_widgets", ())):
-        if widget is not grid and type(widget) is type(grid) and widget.parent is None:
+    widgets = list(getattr(central, "_widgets", ()))
+    replaced = [w for w in widgets if w is not grid and type(w) is type(grid) and w.parent is None]
+    if not replaced:
+        return
+    kept = {
+        id(ancestor)
+        for name in ("layer_to_visual", "_layer_overlay_to_visual", "_viewer_overlay_to_visual")
+        for node in _nodes(getattr(canvas, name, {}))
+        for ancestor in node.parent_chain()
+    }
+    for widget in replaced:
+        if id(widget) not in kept:
             central.remove_widget(widget)
+
+
+def _nodes(visuals: Any) -> Iterator[Any]:
+    """Give the nodes of all visuals in nested dictionaries and lists."""
+    if hasattr(visuals, "node"):
+        yield visuals.node
+    elif isinstance(visuals, dict | list | tuple):
+        for visual in visuals.values() if isinstance(visuals, dict) else visuals:
+            yield from _nodes(visual)
 
 
 def is_shown(viewer: Viewer) -> bool:

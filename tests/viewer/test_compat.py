@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 import napari
@@ -107,6 +108,25 @@ def test_canvas_holds_one_grid_of_panels_however_often_their_number_changes(
         viewer.layers.remove(layer)
         QApplication.processEvents()
     assert sorted(type(widget).__name__ for widget in held) == ["Grid", "ViewBox"]
+
+
+def test_hidden_layers_survive_other_numbers_of_panels(viewer: napari.Viewer) -> None:
+    presentation_of(viewer)
+    viewer.canvas.grid.enabled = True
+    hidden = viewer.add_image(np.ones((8, 8, 8), np.float32), contrast_limits=(0, 1))
+    QApplication.processEvents()
+    hidden.visible = False
+    for _ in range(3):
+        viewer.add_image(np.ones((8, 8, 8), np.float32), contrast_limits=(0, 1))
+        QApplication.processEvents()
+        gc.collect()
+    hidden.visible = True
+    QApplication.processEvents()
+    hidden.visible = False
+    viewer.add_image(np.ones((8, 8, 8), np.float32), contrast_limits=(0, 1))
+    gc.collect()
+    viewer.layers.remove(hidden)
+    QApplication.processEvents()
 
 
 def test_docks_find_the_window_of_the_viewer_that_napari_hands_them(viewer: napari.Viewer) -> None:
