@@ -303,6 +303,7 @@ def main() -> None:
         viewer = napari.Viewer(title="soak", show=True)
         viewer.window.resize(1280, 800)
         faults.hook()
+        faults.expect(r"soak \d")  # typed into any field, also where numbers belong
         user = User(viewer, seed, Path(folder), faults)
         del viewer
         begin(user)
