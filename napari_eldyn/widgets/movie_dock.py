@@ -225,7 +225,8 @@ class MovieDock(QWidget):
         n = len(timeline.moments)
         size = n * settings.size[0] * settings.size[1] * FORMATS[settings.format].bytes_per_pixel
         self.estimate.setText(
-            f"{n} frame{'' if n == 1 else 's'}, {timeline.seconds:.3g} s, about {_megabytes(size)}. {timeline.note}"
+            f"{n} frame{'' if n == 1 else 's'}, {timeline.seconds:.3g} s, about "
+            f"{_megabytes(size)}. {timeline.note}"
         )
 
     # -- preview ------------------------------------------------------------------------------

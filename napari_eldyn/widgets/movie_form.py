@@ -122,7 +122,7 @@ class MovieForm(QWidget):
         self.layout_choice = _combo(_LAYOUTS)
         self.layout_choice.setToolTip("What stands beside the volumes")
         self.plots = {name: QCheckBox(title) for name, title in PLOT_TITLES.items()}
-        for name, box in self.plots.items():
+        for box in self.plots.values():
             box.setToolTip("Show this plot; it grows with the movie's time")
         self.why_no_plots = note()
         self.why_no_plots.setWordWrap(True)
