@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_eldyn.viewer._compat import redraw_boxes
 from napari_eldyn.viewer.layers import layer_trajectory, trajectory_layer
 from napari_eldyn.viewer.panel_kinds import PANELS
 from napari_eldyn.viewer.workbench import equip
@@ -34,23 +35,24 @@ def restore_workspace(viewer: Viewer, control: RolloutController, loaded: Loaded
     """
     record = loaded.record
     equip(viewer)
-    control.forget()
-    for layer in [layer for layer in viewer.layers if layer_trajectory(layer) is not None]:
-        viewer.layers.remove(layer)
-    _set_theme(viewer, record.theme)
-    if record.docks is not None:
-        open_docks(viewer, record.docks)
-    layers = _add_layers(viewer, loaded)
-    for trajectory, statistics in loaded.statistics.items():
-        control.know_statistics(trajectory, statistics)
-    _show_panels(control, record)
-    control.restore(
-        reference=None if record.reference is None else layers[record.reference],
-        model=None if record.model is None else loaded.models[record.model],
-        settings=settings_of(record.settings),
-        rollouts=loaded.rollouts,
-        has_current=record.has_current,
-    )
+    with control.set_apart():
+        control.forget()
+        for layer in [layer for layer in viewer.layers if layer_trajectory(layer) is not None]:
+            viewer.layers.remove(layer)
+        _set_theme(viewer, record.theme)
+        if record.docks is not None:
+            open_docks(viewer, record.docks)
+        layers = _add_layers(viewer, loaded)
+        for trajectory, statistics in loaded.statistics.items():
+            control.know_statistics(trajectory, statistics)
+        _show_panels(control, record)
+        control.restore(
+            reference=None if record.reference is None else layers[record.reference],
+            model=None if record.model is None else loaded.models[record.model],
+            settings=settings_of(record.settings),
+            rollouts=loaded.rollouts,
+            has_current=record.has_current,
+        )
     control.panels.offset = record.offset
     if record.member is not None and record.member < len(control.panels.members):
         control.panels.member = record.member
@@ -61,7 +63,7 @@ def restore_workspace(viewer: Viewer, control: RolloutController, loaded: Loaded
         restore_contents(viewer, record.docks)
         lay_out_docks(viewer, record.docks)
     apply_view(viewer, record.view)
-    _keep_camera(viewer, record)
+    _keep_camera(viewer, control, record)
 
 
 def _add_layers(viewer: Viewer, loaded: LoadedWorkspace) -> list[Any]:
@@ -93,8 +95,12 @@ def _set_theme(viewer: Viewer, theme: str) -> None:
         viewer.theme = theme
 
 
-def _keep_camera(viewer: Viewer, record: WorkspaceRecord) -> None:
+def _keep_camera(viewer: Viewer, control: RolloutController, record: WorkspaceRecord) -> None:
     """Set the camera once more when the canvas has taken its size, which refits it."""
     from qtpy.QtCore import QTimer
 
-    QTimer.singleShot(0, lambda: apply_camera(viewer, record.view))
+    def keep() -> None:
+        redraw_boxes(viewer, control.panels.layers.values())  # panels may have moved
+        apply_camera(viewer, record.view)
+
+    QTimer.singleShot(0, keep)
