@@ -187,11 +187,18 @@ class Studio:
             self._show_volume(density, grid, look)
         elif not self._show_surface(density, grid, look, colour):
             return np.zeros((pixels, pixels, 4), np.uint8)
-        if pixels != self._pixels:
-            self.close()
-            self._canvas.enter_context(volume_canvas(viewer, (pixels, pixels), boxes=False))()
-            self._pixels = pixels
         viewer.dims.ndisplay = 3
+        if pixels == self._pixels:
+            picture = self._taken(look, grid)
+            if picture.shape[:2] == (pixels, pixels):
+                return picture
+        self.close()  # another size, or the window's layout took the size back
+        self._canvas.enter_context(volume_canvas(viewer, (pixels, pixels), boxes=False))()
+        self._pixels = pixels
+        return self._taken(look, grid)
+
+    def _taken(self, look: Look, grid: PeriodicGrid) -> NDArray[np.uint8]:
+        viewer = self._viewer
         camera = viewer.scene.camera
         if look.orientation is not None:
             camera.orientation = look.orientation

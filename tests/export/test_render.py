@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import napari
 import numpy as np
@@ -17,12 +18,12 @@ from napari_eldyn.export.canvas import grab_volumes
 from napari_eldyn.export.figures import FigureSources
 from napari_eldyn.export.render import (
     Look,
+    Studio,
     default_look,
     finish,
     fitted_scale,
     isosurface,
     look_of,
-    open_studio,
     projection_of,
     render_panels,
 )
@@ -32,6 +33,7 @@ from napari_eldyn.figures.render_figure import (
     RenderOptions,
     cell_corners,
     draw_render,
+    panel_inches,
     pixels_per_length,
     project,
 )
@@ -55,20 +57,21 @@ def centre_of_light(picture):
     return np.array([(columns * light).sum(), (rows * light).sum()]) / light.sum() + 0.5
 
 
-@pytest.fixture(scope="module")
-def studio(qapp):
-    with open_studio() as one:
-        yield one
+@pytest.fixture
+def studio(make_napari_viewer: Callable[..., napari.Viewer]):
+    one = Studio(make_napari_viewer(show=True))
+    yield one
+    one.close()
 
 
-@pytest.mark.parametrize("perspective", [0.0, 30.0])
 @pytest.mark.parametrize("grid", [CUBE, SKEW], ids=["cube", "skew"])
-def test_points_lie_where_they_are_drawn(studio, grid, perspective):
+def test_points_lie_where_they_are_drawn(studio, grid):
     look = Look(
-        limits=(0.3, 1.0), level=0.5, colormap="gray", perspective=perspective,
+        limits=(0.3, 1.0), level=0.5, colormap="gray",
         view=(-1.0, -0.45, -0.35), centre=(4.5, 3.0, 2.5), scale=0.07,
     )  # fmt: skip
-    for place in ((3, 4, 9), (12, 10, 3)):
+    for place, perspective in product(((3, 4, 9), (12, 10, 3)), (0.0, 30.0)):
+        look = replace(look, perspective=perspective)
         picture = studio.picture(blob(grid, place), grid, look, "volume", PIXELS)
         projection = projection_of(look, grid, 0.07, PIXELS, studio.right_handed)
         expected = project(projection, np.array([place]) @ grid.voxel_vectors)[0]
@@ -166,16 +169,18 @@ def test_another_process_draws_what_the_window_shows(
     layer.gamma, layer.colormap = 0.8, "viridis"
     viewer.scene.camera.set_view_direction((-1.0, 0.3, -0.6), (0.0, 0.0, 1.0))
     viewer.scene.camera.zoom *= 1.1
-    style = figure_style("aps", "single")
+    style = figure_style("aps", "single", dpi=150)
+    side, _ = panel_inches(style, ("reference", "again"), (0.0,), RenderOptions())
+    look, pixels = look_of(viewer, layer), round(150 * side)
+    window = grab_volumes(viewer, (pixels, pixels), transparent=True, boxes=False)
     reference = Candidate("again", shown, Start(0, True, ""), None)
     told = []
     figure = render_apart(
-        "volume", FigureSources((reference,), shown), style, look=look_of(viewer, layer),
+        "volume", FigureSources((reference,), shown), style, look=look,
         times=(0.0,), report=lambda *step: told.append(step),
     )  # fmt: skip
     assert ("rendering", 2, 2) in told
     picture = figure.data.pictures[1][0]
-    window = grab_volumes(viewer, (picture.shape[1],) * 2, transparent=True, boxes=False)
     different = np.abs(picture.astype(int) - window.astype(int)).max(axis=-1) > 8
     assert different.mean() < 0.01
     assert (picture[..., 3] > 0).mean() > 0.1
