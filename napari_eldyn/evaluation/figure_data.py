@@ -136,7 +136,8 @@ def collect_fig2(
                 planes[i, j] = normalisation.normalise(density)[0][shape[0] // 2]
             if report is not None:
                 report(i * len(leads) + j + 1, len(clocks) * len(leads))
-    _refuse_empty_times(np.isfinite(planes).any(axis=(0, 2, 3)), leads, clocks)
+    there = np.asarray(np.isfinite(planes).any(axis=(0, 2, 3)), dtype=np.bool_)
+    _refuse_empty_times(there, leads, clocks)
     b, c = reference.grid.cell[1], reference.grid.cell[2]
     horizontal = b / np.linalg.norm(b)
     along = float(c @ horizontal)

@@ -25,12 +25,11 @@ from napari_eldyn.figures.fig3 import fig3_data
 from napari_eldyn.figures.kinds import FIGURE_KINDS
 from napari_eldyn.figures.presets import FigureStyle
 from napari_eldyn.figures.published import PublishedFigure
-from napari_eldyn.figures.sidecar import FigureData
+from napari_eldyn.figures.sidecar import FigureData, FigureOptions
 from napari_eldyn.observables.levels import ReferenceLevels
 from napari_eldyn.observables.statistics import RunningStatistics
 
 if TYPE_CHECKING:
-    from napari_eldyn.config import StrictModel
     from napari_eldyn.export.render import Look, Studio
 
 __all__ = ["FigureSources", "collect_figure", "refuse_missing", "render_figure"]
@@ -112,7 +111,7 @@ def collect_figure(
     style: FigureStyle,
     stages: Stages,
     *,
-    options: StrictModel | None = None,
+    options: FigureOptions | None = None,
     times: Sequence[float] | None = None,
 ) -> PublishedFigure:
     """Collect the data of a figure that needs no window; safe on any thread.
@@ -127,7 +126,7 @@ def collect_figure(
         How it is drawn.
     stages : Stages
         Shows progress.
-    options : StrictModel, optional
+    options : FigureOptions, optional
         Of the kind.
     times : sequence of float, optional
         Columns of Fig. 2, fs since the start.
@@ -167,7 +166,7 @@ def render_figure(
     studio: Studio,
     *,
     look: Look | None = None,
-    options: StrictModel | None = None,
+    options: FigureOptions | None = None,
     times: Sequence[float] | None = None,
 ) -> Generator[tuple[int, int], None, PublishedFigure]:
     """Draw the volumes of a figure, one at every step; on the GUI thread.
@@ -184,7 +183,7 @@ def render_figure(
         Draws.
     look : Look, optional
         Camera and colours; by default those of a newly opened trajectory.
-    options : StrictModel, optional
+    options : FigureOptions, optional
         Of the kind.
     times : sequence of float, optional
         Columns, fs since the start.

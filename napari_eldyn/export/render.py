@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_eldyn.density.grid import PeriodicGrid, resample
 from napari_eldyn.density.trajectory import DensityTrajectory, check_frame
@@ -37,6 +37,7 @@ __all__ = ["Look", "Studio", "default_look", "look_of", "open_studio", "render_p
 Clocks = Mapping[str, tuple[DensityTrajectory, float]]
 Rendering = Literal["isosurface", "volume"]
 FloatArray = NDArray[np.float64]
+T = TypeVar("T")
 
 _FILLED = 0.96  # of a panel's side, by the cell if nobody has zoomed
 _FINER = 2  # points of an isosurface per grid point, by Fourier interpolation
@@ -121,15 +122,21 @@ def look_of(viewer: Viewer, layer: Image) -> Look:
     if viewer.dims.ndisplay != 3:
         return look
     camera = viewer.scene.camera
+    depth, vertical, horizontal = (str(getattr(x, "value", x)) for x in camera.orientation)
     return replace(
         look,
-        view=tuple(float(x) for x in camera.view_direction),
-        up=tuple(float(x) for x in camera.up_direction),
+        view=_three(camera.view_direction),
+        up=_three(camera.up_direction),
         perspective=float(camera.perspective),
-        orientation=tuple(str(getattr(x, "value", x)) for x in camera.orientation),
+        orientation=(depth, vertical, horizontal),
         scale=float(camera.zoom) / short_side(viewer, viewer.canvas.size),
-        centre=tuple(float(x) for x in camera.center[-3:]),
+        centre=_three(camera.center[-3:]),
     )
+
+
+def _three(vector: ArrayLike) -> tuple[float, float, float]:
+    x, y, z = (float(value) for value in np.asarray(vector))
+    return x, y, z
 
 
 class Studio:
@@ -301,7 +308,9 @@ def isosurface(
     if not fine.min() < level < fine.max():
         return None
     outside = level - 1e3 * max(abs(level), float(fine.max()) - level)
-    vertices, faces, _, _ = marching_cubes(np.pad(fine, 1, constant_values=outside), level)
+    vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
+        np.pad(fine, 1, constant_values=outside), level
+    )
     places = (vertices - 2) / _FINER @ grid.voxel_vectors
     return places.astype(np.float32), faces.astype(np.int32)
 
@@ -317,7 +326,7 @@ def _origin(grid: PeriodicGrid) -> FloatArray:
 def _middle(look: Look, grid: PeriodicGrid) -> tuple[float, ...]:
     if look.centre is not None:
         return look.centre
-    return tuple(float(x) for x in _origin(grid) + grid.cell.sum(axis=0) / 2)
+    return _three(_origin(grid) + grid.cell.sum(axis=0) / 2)
 
 
 def projection_of(
@@ -478,10 +487,10 @@ def render_panels(
         names=names,
         times=leads,
         pictures=tuple(rows),
-        cell=tuple(tuple(float(x) for x in vector) for vector in grid.cell),
-        origin=tuple(float(x) for x in _origin(grid)),
+        cell=tuple(_three(vector) for vector in grid.cell),
+        origin=_three(_origin(grid)),
         projection=projection_of(look, grid, scale, pixels, studio.right_handed),
-        view_direction=tuple(float(x) for x in view / np.linalg.norm(view)),
+        view_direction=_three(view / np.linalg.norm(view)),
         rendering="iso" if is_surface else look.rendering,
         level=look.level if is_surface or look.rendering == "iso" else None,
         colours=colours_of(look.colormap),
@@ -509,13 +518,11 @@ def colours_of(colormap: Any) -> NDArray[np.float32]:
     return np.asarray(mapped, dtype=np.float32)
 
 
-def finish(
-    steps: Generator[tuple[int, int], None, RenderData], report: Callable[[int, int], Any]
-) -> RenderData:
-    """Take all steps of `render_panels`, reporting each."""
+def finish(steps: Generator[tuple[int, int], None, T], report: Callable[[int, int], Any]) -> T:
+    """Take all steps of `render_panels`, reporting each; return what comes at the end."""
     while True:
         try:
             report(*next(steps))
         except StopIteration as end:
-            data: RenderData = end.value
-            return data
+            result: T = end.value
+            return result

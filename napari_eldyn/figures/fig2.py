@@ -12,13 +12,12 @@ from matplotlib.transforms import Affine2D
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from napari_eldyn.config import StrictModel
 from napari_eldyn.figures.layout import add_axes
 from napari_eldyn.figures.packing import Floats
 from napari_eldyn.figures.panel_grid import colour_bar, name_rows, panel_grid
 from napari_eldyn.figures.presets import FigureStyle
 from napari_eldyn.figures.sheet import plain_figure
-from napari_eldyn.figures.sidecar import FigureData
+from napari_eldyn.figures.sidecar import FigureData, FigureOptions
 
 __all__ = ["Fig2Data", "Fig2Options", "draw_fig2", "value_range"]
 
@@ -50,10 +49,9 @@ class Fig2Data(FigureData):
         return self
 
 
-class Fig2Options(StrictModel):
+class Fig2Options(FigureOptions):
     """How it is drawn."""
 
-    title: str = ""
     colormap: str = "viridis"
     limits: tuple[float, float] | None = None
     """Of the colours; by default what 99.6 % of the first row's values lie in."""

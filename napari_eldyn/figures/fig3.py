@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
+import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.gridspec import GridSpec, SubplotSpec
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -16,7 +18,6 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from napari_eldyn.config import StrictModel
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.figures.distribution_plot import DistributionPlot
 from napari_eldyn.figures.layout import DASHES, number
@@ -29,7 +30,7 @@ from napari_eldyn.figures.sheet import (
     scale_lines,
     text_size,
 )
-from napari_eldyn.figures.sidecar import FigureData
+from napari_eldyn.figures.sidecar import FigureData, FigureOptions
 from napari_eldyn.figures.structure_factor_plot import CONVENTION_LABELS, StructureFactorPlot
 from napari_eldyn.observables.distribution import scaled_jsd
 from napari_eldyn.observables.levels import ReferenceLevels
@@ -97,10 +98,9 @@ class Fig3Data(FigureData):
         return self
 
 
-class Fig3Options(StrictModel):
+class Fig3Options(FigureOptions):
     """What is drawn of it."""
 
-    title: str = ""
     panels: tuple[Panel, ...] = ("distribution", "structure_factor")
     log: bool = False
     """Logarithmic probability."""
@@ -342,10 +342,10 @@ def add_density_axis(axes: Axes, mean: float, std: float) -> None:
         t for t in _ROUND_DENSITIES if np.exp(std * low + mean) <= t <= np.exp(std * high + mean)
     ]
     # Labels that would touch are left out, those of fewer digits last.
-    figure = axes.get_figure()
+    figure = axes.get_figure(root=True)
     assert figure is not None
     room = 0.8 * figure.get_size_inches()[0] / max(1, _columns(axes))
-    size = float(top.xaxis.get_ticklabels()[0].get_size()) if top.xaxis.get_ticklabels() else 7.0
+    size = _points(matplotlib.rcParams["xtick.labelsize"])
     shown: list[float] = []
     for tick in sorted(ticks, key=lambda t: (len(f"{t:g}".strip("0.")), f"{t:g}"[-1] != "1", t)):
         width = 1.5 * text_size(f"{tick:g}", size)[0] / room * (high - low)
@@ -356,6 +356,10 @@ def add_density_axis(axes: Axes, mean: float, std: float) -> None:
     top.set_xticks(shown, [f"{t:g}" for t in shown])
     top.set_xticks([], minor=True)
     top.set_xlabel(r"density $\rho$ (electrons/Å³)")
+
+
+def _points(size: float | str) -> float:
+    return float(FontProperties(size=size).get_size_in_points())
 
 
 def _columns(axes: Axes) -> int:

@@ -9,12 +9,11 @@ from typing import Any
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from napari_eldyn.config import StrictModel
 from napari_eldyn.figures.fig2 import Fig2Data, Fig2Options, draw_fig2
 from napari_eldyn.figures.fig3 import Fig3Data, Fig3Options, draw_fig3, fig3_tables
 from napari_eldyn.figures.presets import FigureStyle
 from napari_eldyn.figures.render_figure import RenderData, RenderOptions, draw_render
-from napari_eldyn.figures.sidecar import FigureData
+from napari_eldyn.figures.sidecar import FigureData, FigureOptions
 from napari_eldyn.figures.training_figures import (
     FigS1Data,
     FigS1Options,
@@ -55,7 +54,7 @@ class FigureKind:
 
     title: str
     data: type[FigureData]
-    options: type[StrictModel]
+    options: type[FigureOptions]
     draw: Callable[[Any, FigureStyle, Any], Figure]
     tables: Callable[[Any], Tables] = _no_tables
     rendered: bool = False

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from napari_eldyn.config import StrictModel, parse_config
+from napari_eldyn.config import parse_config
 from napari_eldyn.density.files import write_whole
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.figures.kinds import FIGURE_KINDS, FigureKind
@@ -22,6 +22,7 @@ from napari_eldyn.figures.saving import FIGURE_FORMATS, save_figure
 from napari_eldyn.figures.sidecar import (
     SIDECAR_ENDING,
     FigureData,
+    FigureOptions,
     Sidecar,
     StyleRecord,
     read_sidecar,
@@ -49,7 +50,7 @@ class PublishedFigure:
         Of the class that the kind is drawn from.
     style : FigureStyle
         Preset, width, theme, dots per inch.
-    options : StrictModel, optional
+    options : FigureOptions, optional
         Of the kind; its defaults if not given.
     provenance : mapping
         Rollouts (model hash, seed, sampler, evaluations, start) and reference, as JSON values.
@@ -60,7 +61,7 @@ class PublishedFigure:
     kind: str
     data: FigureData
     style: FigureStyle
-    options: StrictModel | None = None
+    options: FigureOptions | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=_versions)
 
@@ -82,7 +83,7 @@ class PublishedFigure:
             If a choice does not exist.
         """
         style = self.style
-        asked = {
+        asked: dict[str, Any] = {
             "preset": style.preset,
             "columns": style.columns,
             "theme": style.theme,
@@ -108,7 +109,7 @@ class PublishedFigure:
             data=self.data.model_dump(mode="json"),
         )
 
-    def _options(self) -> StrictModel:
+    def _options(self) -> FigureOptions:
         return self.description.options() if self.options is None else self.options
 
 

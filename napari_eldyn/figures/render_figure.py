@@ -14,13 +14,12 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 from pydantic import model_validator
 
-from napari_eldyn.config import StrictModel
 from napari_eldyn.figures.layout import add_axes
 from napari_eldyn.figures.packing import Floats, Picture
 from napari_eldyn.figures.panel_grid import PanelGrid, colour_bar, name_rows, panel_grid
 from napari_eldyn.figures.presets import FigureStyle
 from napari_eldyn.figures.sheet import plain_figure, text_size
-from napari_eldyn.figures.sidecar import FigureData
+from napari_eldyn.figures.sidecar import FigureData, FigureOptions
 
 __all__ = [
     "RenderData",
@@ -97,10 +96,9 @@ class RenderData(FigureData):
         return picture.shape[1], picture.shape[0]
 
 
-class RenderOptions(StrictModel):
+class RenderOptions(FigureOptions):
     """What is drawn on and around the pictures."""
 
-    title: str = ""
     cell: bool = True
     """The edges of the cell, those behind the volume dashed."""
     axes: bool = True
@@ -348,8 +346,11 @@ def _draw_directions(strip: Axes, data: RenderData, style: FigureStyle) -> float
                 "mutation_scale": style.rules.size,
             },
         )
+        x, y = (float(place) for place in origin + letter)
         strip.text(
-            *(origin + letter), name, ha="center", va="center", style="italic",
+            x,
+            y,
+            name, ha="center", va="center", style="italic",
             size=style.rules.small,
         )  # fmt: skip
     return float(high[0] - low[0])

@@ -10,6 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
@@ -37,10 +38,10 @@ def plain_figure(style: FigureStyle, height: float) -> Figure:
 
 def constrained_figure(style: FigureStyle, height: float) -> Figure:
     """Make an empty figure whose axes give way to what is written around them."""
-    figure = Figure(figsize=(style.width, height), layout="constrained")
-    FigureCanvasAgg(figure)
     pad = 0.25 * style.em
-    figure.get_layout_engine().set(w_pad=pad, h_pad=pad, hspace=0.0, wspace=0.03)
+    layout = ConstrainedLayoutEngine(w_pad=pad, h_pad=pad, hspace=0.0, wspace=0.03)
+    figure = Figure(figsize=(style.width, height), layout=layout)
+    FigureCanvasAgg(figure)
     return figure
 
 
@@ -52,8 +53,8 @@ def text_size(text: str, size: float) -> tuple[float, float]:
 @lru_cache(maxsize=4096)
 def _text_size(text: str, size: float, fonts: tuple[str, ...]) -> tuple[float, float]:
     figure = Figure(figsize=(1, 1), dpi=_DPI)
-    canvas = FigureCanvasAgg(figure)
-    box = figure.text(0, 0, text, size=size).get_window_extent(canvas.get_renderer())
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    box = figure.text(0, 0, text, size=size).get_window_extent(renderer)
     return box.width / _DPI, box.height / _DPI
 
 

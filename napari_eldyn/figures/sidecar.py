@@ -18,6 +18,7 @@ __all__ = [
     "FORMAT_VERSION",
     "SIDECAR_ENDING",
     "FigureData",
+    "FigureOptions",
     "Sidecar",
     "StyleRecord",
     "read_sidecar",
@@ -27,12 +28,19 @@ __all__ = [
 
 SIDECAR_ENDING = ".figure.json"
 FORMAT_VERSION = 1
-_FORMAT = "napari-eldyn figure"
+_FORMAT: Literal["napari-eldyn figure"] = "napari-eldyn figure"
 _LARGEST_FILE = 2 * 2**30
 
 
 class FigureData(StrictModel):
     """Base of what a kind of figure is drawn from: plain numbers, arrays and pictures."""
+
+
+class FigureOptions(StrictModel):
+    """Base of what can be chosen of a kind of figure besides its style."""
+
+    title: str = ""
+    """Written above the figure."""
 
 
 class StyleRecord(StrictModel):

@@ -25,7 +25,7 @@ from napari_eldyn.figures.sheet import (
     letter_panel,
     scale_lines,
 )
-from napari_eldyn.figures.sidecar import FigureData
+from napari_eldyn.figures.sidecar import FigureData, FigureOptions
 from napari_eldyn.observables.statistics import RunningStatistics
 
 __all__ = [
@@ -66,10 +66,9 @@ class FigS1Data(FigureData):
         return self
 
 
-class FigS1Options(StrictModel):
+class FigS1Options(FigureOptions):
     """What is drawn of it."""
 
-    title: str = ""
     tails: bool = True
     """Also on a logarithmic axis, which shows the tails."""
 
@@ -221,10 +220,8 @@ class FigS2Data(FigureData):
         return self
 
 
-class FigS2Options(StrictModel):
+class FigS2Options(FigureOptions):
     """How it is drawn."""
-
-    title: str = ""
 
 
 def draw_figs2(data: FigS2Data, style: FigureStyle, options: FigS2Options) -> Figure:

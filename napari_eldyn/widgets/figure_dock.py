@@ -278,10 +278,8 @@ class FigureDock(QWidget):
     @property
     def chosen_rollouts(self) -> list[ShelvedRollout]:
         """The rollouts ticked."""
-        ticked = [
-            self.rollouts.item(k).checkState() == Qt.CheckState.Checked
-            for k in range(self.rollouts.count())
-        ]
+        items = [self.rollouts.item(k) for k in range(self.rollouts.count())]
+        ticked = [item is not None and item.checkState() == Qt.CheckState.Checked for item in items]
         shown = [one for one, on in zip(self._shelved, ticked, strict=False) if on]
         # Colours and dashes in the order of those of the Statistics dock.
         return sorted(shown, key=lambda one: one.colour)
