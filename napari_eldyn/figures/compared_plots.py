@@ -74,14 +74,15 @@ class ComparedPlot(LivePlot, ABC):
     def set_box(self, box: tuple[float, float, float, float]) -> None:
         """Move the plot within its figure, the legend above it."""
         left, bottom, width, height = box
-        figure = self.axes.figure
+        figure = self.axes.get_figure(root=True)
+        assert figure is not None
         inches = figure.get_size_inches()
-        columns, tall = legend_size([str(x.get_label()) for x in self._handles()], inches[0])
+        columns, tall = legend_size([str(x.get_label()) for x in self._named()], inches[0])
         rows = tall / inches[1]
         for legend in list(figure.legends):
             legend.remove()
         figure.legend(
-            handles=self._handles(),
+            handles=self._named(),
             loc="upper left",
             bbox_to_anchor=(left, bottom + height),
             ncols=columns,
@@ -105,7 +106,7 @@ class ComparedPlot(LivePlot, ABC):
     def _references(self) -> list[Artist]:
         """Artists of the reference that the legend names."""
 
-    def _handles(self) -> list[Artist]:
+    def _named(self) -> list[Artist]:
         return [*self._references(), *self.lines().values()]
 
 
@@ -364,9 +365,14 @@ class _Electrons(TracePlot, ComparedPlot):
         *,
         live: bool,
     ) -> None:
-        super().__init__(axes, palette, labels, "electrons", least=2e-3, live=live)
+        super().__init__(axes, palette, "electrons", least=2e-3, live=live)
+        self._line.set_visible(False)  # that of a single rollout
         self.labels = tuple(labels)
         self._histories: dict[str, RolloutHistory] = {}
+        self._traces: dict[str, Line2D] = {}
+        for label in labels:
+            (line,) = axes.plot([], [], lw=1.2, label=label, zorder=3.5)
+            self._traces[label] = self._add_changing(line)
         self._expected = yardstick.reference.electrons
         series = yardstick.series
         band = None
@@ -380,7 +386,7 @@ class _Electrons(TracePlot, ComparedPlot):
 
     def show(self, histories: Mapping[str, RolloutHistory]) -> None:
         self._histories = {x: histories[x] for x in self.labels if x in histories}
-        for label, line in self._lines.items():
+        for label, line in self._traces.items():
             history = self._histories.get(label)
             if history is None or not history.n:
                 line.set_data([], [])
@@ -411,7 +417,7 @@ class _Electrons(TracePlot, ComparedPlot):
         return "\n".join(lines).replace("-", "−")
 
     def lines(self) -> dict[str, Line2D]:
-        return self._lines
+        return self._traces
 
     def _references(self) -> list[Artist]:
         fill = self.palette.reference_fill

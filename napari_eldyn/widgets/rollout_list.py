@@ -73,7 +73,8 @@ class RolloutList(QWidget):
         rollouts: Sequence[ShelvedRollout] = self.controller.shelf.rollouts
         if [id(rollout) for rollout in rollouts] != list(self.rows):
             for row in self.rows.values():
-                row.setParent(None)
+                self._rows_layout.removeWidget(row)
+                row.hide()
                 row.deleteLater()
             self.rows = {id(rollout): _Row(self.controller, rollout) for rollout in rollouts}
             for row in self.rows.values():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, Qt, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QMainWindow
 
 from napari_eldyn.viewer._compat import main_window, unwrap
@@ -39,23 +39,31 @@ class SliceMode(QObject):
         self._viewer = unwrap(viewer)
         self._controller = controller_of(self._viewer)
         self.strip: SliceStrip | None = None
+        # In the next turn of the event loop: a switch there and back does nothing.
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(0)
+        self._later.timeout.connect(self._follow)
         self._viewer.dims.events.ndisplay.connect(self._dimensions_changed)
-        self._controller.session_started.connect(self._session_started)
+        self._controller.session_started.connect(self._follow_soon)
 
     def _dimensions_changed(self, event: Any = None) -> None:
-        if self._controller.comparison is None:
-            return
-        if self._viewer.dims.ndisplay == 2:
-            self._go_to_the_middle()
-            self._open()
-        else:
-            self._close()
-        presentation_of(self._viewer).fit()
+        if self._controller.comparison is not None:
+            if self._viewer.dims.ndisplay == 2:
+                self._go_to_the_middle()
+            presentation_of(self._viewer).fit()
+            self._follow_soon()
 
-    def _session_started(self, session: object) -> None:
-        if session is None:
-            self._close()
-        elif self._viewer.dims.ndisplay == 2:
+    def _follow_soon(self, _: object = None) -> None:
+        self._later.start()
+
+    def _follow(self) -> None:
+        """Show the strip in 2D, hide it in 3D."""
+        wanted = self._viewer.dims.ndisplay == 2 and self._controller.comparison is not None
+        dock = None if self.strip is None else dock_of(self.strip)
+        if dock is not None:
+            dock.setVisible(wanted)
+        elif wanted and not self._controller.is_closed:
             self._open()
 
     def _go_to_the_middle(self) -> None:
@@ -71,22 +79,12 @@ class SliceMode(QObject):
     def _open(self) -> None:
         from napari_eldyn.widgets.slice_strip import SliceStrip
 
-        if self.strip is not None and dock_of(self.strip) is not None:
-            return
         self.strip = SliceStrip(self._viewer)
         self.strip.failed.connect(self.failed)
         self.strip.done.connect(self.done)
         self.strip.destroyed.connect(self._gone)
         self._make_room()
         self._viewer.window.add_dock_widget(self.strip, name="Slices", area="bottom")
-
-    def _close(self) -> None:
-        strip, self.strip = self.strip, None
-        if strip is None:
-            return
-        dock = dock_of(strip)
-        if dock is not None:
-            self._viewer.window.remove_dock_widget(dock)
 
     def _make_room(self) -> None:
         """Let the columns of docks keep their height: the strip lies below the canvas alone."""
