@@ -22,6 +22,7 @@ _BARS = 46.0  # colour bars with their numbers
 _SHARES = {1: 0.37, 2: 0.5, 3: 0.6}  # of the width, for plots in that many columns
 _ROW_SHARES = {1: 0.34, 2: 0.52, 3: 0.62}  # of the height, for plots in that many rows
 _LEAST_PLOT = (160.0, 116.0)  # with tick labels
+_TALLEST_PLOT, _WIDEST_PLOT = 0.85, 2.6  # height by width, width by height
 _LEAST_VOLUMES = (96.0, 96.0)
 
 
@@ -108,15 +109,18 @@ def lay_out(settings: MovieSettings, *, has_bars: bool = True) -> FrameLayout:
         share = _SHARES[n_columns] if beside else _ROW_SHARES[n_rows]
         x0 = right - share * (right - left) if beside else left
         y0 = top if beside else bottom - share * (bottom - top)
-        cell = (
+        cell = _shape(
             (right - x0 - _GAP * (n_columns - 1)) / n_columns,
             (bottom - y0 - _GAP * (n_rows - 1)) / n_rows,
         )
+        # What is left over goes to both sides.
+        x1 = x0 + (right - x0 - n_columns * cell[0] - _GAP * (n_columns - 1)) / 2
+        y1 = y0 + (bottom - y0 - n_rows * cell[1] - _GAP * (n_rows - 1)) / 2
         plots = tuple(
             box(x, y, x + cell[0], y + cell[1])
             for number in range(len(names))
-            for x in [x0 + (number % n_columns) * (cell[0] + _GAP)]
-            for y in [y0 + (number // n_columns) * (cell[1] + _GAP)]
+            for x in [x1 + (number % n_columns) * (cell[0] + _GAP)]
+            for y in [y1 + (number // n_columns) * (cell[1] + _GAP)]
         )
         if beside:
             right = x0 - _GAP
@@ -137,6 +141,11 @@ def lay_out(settings: MovieSettings, *, has_bars: bool = True) -> FrameLayout:
     return FrameLayout(
         settings.size, point, box(left, top, right, bottom), title, footer, notes, bars, plots
     )
+
+
+def _shape(width: float, height: float) -> tuple[float, float]:
+    """Keep plots from becoming towers or ribbons."""
+    return min(width, _WIDEST_PLOT * height), min(height, _TALLEST_PLOT * width)
 
 
 def _grid(n_plots: int, width: float, height: float, beside: bool) -> tuple[int, int]:

@@ -14,7 +14,7 @@ START = CameraKey(at=0, view=(-1, 0, 0), up=(0, 0, 1), centre=(2, 2, 2), field=1
 PIVOT = (2.0, 2.0, 2.0)
 
 
-def path(settings: MovieSettings, start: CameraKey = START):  # noqa: ANN201
+def path(settings: MovieSettings, start: CameraKey = START):
     return camera_path(settings, start, (0.0, 0.0, 1.0), PIVOT)
 
 

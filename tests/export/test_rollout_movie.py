@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from live_session import Live
-from matplotlib.text import Text
 
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.export.composition import Composition, FrameTexts, scale_length
@@ -21,8 +20,13 @@ from napari_eldyn.figures.style import DARK, LIGHT
 
 from .movies import read_movie
 
-pytestmark = pytest.mark.parametrize("window_shown", [True])
 SIZES = [(1280, 720), (1920, 1080), (1080, 1080)]
+
+
+@pytest.fixture
+def window_shown() -> bool:
+    """Movies need a window on the screen."""
+    return True
 
 
 @pytest.fixture
@@ -48,7 +52,9 @@ def test_movie_shows_every_frame_with_plots_up_to_it(ran: Live, tmp_path: Path) 
     assert session is not None
     session.cache.clear()
     assert record_movie(ran.viewer, tmp_path / "n", settings) is not None
-    np.testing.assert_array_equal(read_movie(tmp_path / "n")[0], frames)
+    again = read_movie(tmp_path / "n")[0].astype(int)
+    distances = np.abs(again[:, None] - frames[None]).mean(axis=(2, 3, 4))
+    assert np.argmin(distances, axis=1).tolist() == list(range(7))
     told = json.loads(sidecar_path(tmp_path / "m").read_text())
     assert told["movie"]["title"] == "Liquid"
     assert told["provenance"]["rollout"]["seed"] == ran.control.settings.seed
@@ -99,9 +105,15 @@ def overlap(a: Box, b: Box) -> bool:
 @pytest.mark.parametrize("size", SIZES)
 def test_nothing_overlaps_and_no_label_is_cut(ran: Live, size: tuple[int, int]) -> None:
     source = movie_source(ran.viewer)
-    shapes = [("right", 1), ("right", 2), ("right", 3), ("below", 2), ("below", 3), ("none", 0)]
-    for layout_name, n_plots in [*shapes, ("right", 4 if size[0] == size[1] else 6)]:
-        for start in range(0, len(PLOTS), max(1, n_plots)):
+    most = 4 if size[0] == size[1] else 6
+    for layout_name, n_plots in [
+        ("right", 1),
+        ("right", 3),
+        ("below", 3),
+        ("none", 0),
+        ("right", most),
+    ]:
+        for start in (0, 4) if n_plots == 3 else (0,):
             plots = (*PLOTS[start:], *PLOTS)[:n_plots]
             settings = MovieSettings(
                 size=size, layout=layout_name, plots=plots, title="Liquid lithium at 800 K"
@@ -110,12 +122,12 @@ def test_nothing_overlaps_and_no_label_is_cut(ran: Live, size: tuple[int, int]) 
             parts = [layout.volumes, layout.title, layout.footer, layout.notes, layout.bars]
             boxes = [part for part in (*parts, *layout.plots) if part is not None]
             for number, box in enumerate(boxes):
-                assert 0 <= box.left
-                assert 0 <= box.top
+                assert box.left >= 0
+                assert box.top >= 0
                 assert box.right <= size[0]
                 assert box.bottom <= size[1]
                 assert not any(overlap(box, other) for other in boxes[number + 1 :])
-            if start > 0 and size != SIZES[0]:
+            if layout_name != "right" and size != SIZES[0]:
                 continue  # drawing is what takes time
             composition = Composition(
                 layout, (DARK, LIGHT)[start % 2], title=settings.title, plots=plots,
@@ -132,16 +144,14 @@ def check_labels(composition: Composition, places: tuple[Box, ...]) -> None:
     """Axis labels, ticks and titles of each plot lie in its place, everything in the frame."""
     width, height = composition.layout.size
     renderer = composition.figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    for text in composition.figure.findobj(Text):
-        if not text.get_visible() or not text.get_text():
-            continue
-        box = text.get_window_extent(renderer)
-        if text.axes is not None and not text.axes.get_visible():
-            continue
-        assert box.x0 >= -1, text
-        assert box.x1 <= width + 1, text
-        assert box.y0 >= -1, text
-        assert box.y1 <= height + 1, text
+    drawn = [text for text in composition.figure.texts if text.get_text()]
+    for artist in (*drawn, *composition.figure.axes):
+        box = artist.get_tightbbox(renderer)
+        assert box is not None
+        assert box.x0 >= -1, artist
+        assert box.x1 <= width + 1, artist
+        assert box.y0 >= -1, artist
+        assert box.y1 <= height + 1, artist
     for place, plot in zip(places, composition.plots.values(), strict=True):
         extent = plot.axes.get_tightbbox(renderer)
         assert extent is not None
