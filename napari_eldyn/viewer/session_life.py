@@ -274,19 +274,26 @@ class SessionLife(Workroom):
         self.panels.set_ensemble(self.shelf.ensemble)
 
     def _panel_removed(self) -> None:
-        """Someone deleted the generated or the reference layer."""
+        """Someone deleted the reference layer."""
         # Not at once: napari may be in the middle of deleting several layers.
-        QTimer.singleShot(0, lambda: self._when_free(self._end_comparison))
-
-    def _end_comparison(self) -> None:
-        viewer = self._viewer()
-        self._drop_session()
-        if viewer is not None and self.reference_layer not in viewer.layers:
-            self.reference_layer = None
-            self.reference_changed.emit(None)
-        if not self._work.is_busy:  # who heard of it may have chosen another reference
-            self._rest()
+        QTimer.singleShot(0, self._end_without_reference)
 
     def _layer_removed(self, event: Any) -> None:
         if self.comparison is None and event.value is self.reference_layer:
-            QTimer.singleShot(0, lambda: self._when_free(self._end_comparison))
+            QTimer.singleShot(0, self._end_without_reference)
+
+    def _end_without_reference(self) -> None:
+        if self._lacks_reference():
+            self._when_free(self._end_comparison)
+
+    def _end_comparison(self) -> None:
+        if self._lacks_reference():
+            self._drop_session()
+            self.reference_layer = None
+            self.reference_changed.emit(None)
+            self._set_state("idle")
+
+    def _lacks_reference(self) -> bool:
+        """Whether the reference's layer is gone, and no other one was chosen meanwhile."""
+        viewer, layer = self._viewer(), self.reference_layer
+        return viewer is not None and layer is not None and layer not in viewer.layers

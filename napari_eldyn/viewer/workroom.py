@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -46,13 +47,23 @@ class Workroom(QObject):
         self._viewer = weakref.ref(viewer)
         self.state = "idle"
         self.is_closed = False
+        self._is_set_apart = False
         self.locate: Callable[[MissingPartError], Path | None] | None = None
         self._work = ExclusiveWork(self, lambda: self._set_state("stopping"))
 
     @property
     def is_busy(self) -> bool:
-        """Whether work is under way."""
-        return self._work.is_busy
+        """Whether work is under way, or the window is being set up."""
+        return self._work.is_busy or self._is_set_apart
+
+    @contextmanager
+    def set_apart(self) -> Iterator[None]:
+        """Be busy while the window is set up, so that no dock makes choices of its own."""
+        self._is_set_apart = True
+        try:
+            yield
+        finally:
+            self._is_set_apart = False
 
     def load(
         self,

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import napari
 import numpy as np
 import pytest
 from liquid import gaussian_liquid
 from live_session import Live
 from qtpy.QtWidgets import QFileDialog
 
-from napari_eldyn.density import DensityTrajectory
+from napari_eldyn.density import DensityTrajectory, open_store
 from napari_eldyn.emulator.emulator import Emulator
+from napari_eldyn.emulator.rollout import Rollout
+from napari_eldyn.viewer.menu import density_menu
+from napari_eldyn.viewer.preferences import remember
+from napari_eldyn.viewer.rollout_settings import RolloutSettings
 from napari_eldyn.viewer.samples import sample_models
 from napari_eldyn.widgets.live_statistics import LiveStatistics
 from napari_eldyn.widgets.model_info import ModelCardDialog
@@ -294,3 +300,126 @@ def test_the_statistics_dock_hears_of_every_frame(
     click(dock, "Step")
     bare.wait_state("ready")
     assert statistics.n_frames == 1
+
+
+def test_rollouts_are_kept_listed_and_brought_back(
+    dock: RolloutDock, bare: Live, model_path: Path
+) -> None:
+    load(dock, bare, model_path)
+    assert dock.rollouts_section.isHidden()
+    click(dock, "Run")
+    bare.wait_state("ready")
+    assert not dock.rollouts_section.isHidden()
+    dock.form.seed.setValue(7)
+    click(dock, "Keep")
+    bare.wait(lambda: bare.control.state == "ready" and not bare.control.needs_reset)
+    assert enabled(dock) == {"Step", "Run", "Open …"}
+    click(dock, "Run")
+    bare.wait_state("ready")
+    assert [row.label.text() for row in dock.rollouts.rows.values()] == [
+        "seed 7 (current)",
+        "seed 0",
+    ]
+    click(dock, "Reset")
+    bare.wait(lambda: not bare.control.has_frames and bare.control.state == "ready")
+    assert not dock.offer.isHidden()
+    assert dock.offer.label.text() == "6 frames were discarded."
+    dock.offer.button.click()
+    bare.wait(lambda: bare.control.has_frames)
+    assert dock.offer.isHidden()
+    assert bare.control.seed == 7
+    dock.rollouts.rows[id(bare.control.shelf.kept[0])].show_it.click()
+    bare.wait(lambda: bare.control.seed == 0)
+    assert dock.form.seed.value() == 0
+    assert [len(x.statistics) for x in bare.control.shelf.rollouts] == [6, 6]
+    assert any("(6 frames) is kept" in text for text in bare.messages)
+
+
+def test_a_stored_rollout_dropped_on_the_window_is_offered(
+    dock: RolloutDock, bare: Live, model_path: Path, liquid_path: Path, tmp_path: Path
+) -> None:
+    load(dock, bare, model_path)
+    path = tmp_path / "stored.eldyn"
+    rollout = Rollout(Emulator.load(model_path), open_store(liquid_path), 0, "ddim", 5, 2)
+    rollout.advance(3)
+    rollout.save(path)
+    bare.viewer.open(path, plugin="napari-eldyn")
+    assert dock.offer.label.text() == "stored is a stored rollout."
+    dock.offer.button.click()
+    bare.wait(lambda: len(bare.control.generated_statistics) == 3)
+    bare.wait_state("ready")
+    assert "stored" not in [layer.name for layer in bare.viewer.layers]
+    assert bare.control.seed == 2
+    np.testing.assert_allclose(
+        bare.control.session.rollout.latents, rollout.latents, rtol=1e-4, atol=1e-4
+    )
+
+
+def test_open_asks_for_a_file(
+    dock: RolloutDock, bare: Live, monkeypatch: pytest.MonkeyPatch, liquid_path: Path
+) -> None:
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_a, **_k: str(liquid_path))
+    click(dock, "Open …")
+    bare.wait(lambda: bool(bare.failures))
+    assert "not a rollout" in dock.messages.text()
+
+
+def test_the_last_choices_are_there_again(
+    dock: RolloutDock,
+    bare: Live,
+    model_path: Path,
+    make_napari_viewer: Callable[..., napari.Viewer],
+) -> None:
+    load(dock, bare, model_path)
+    dock.form.sampler.setCurrentText("ddpm")
+    dock.form.sampler.activated.emit(dock.form.sampler.currentIndex())
+    dock.form.evaluations.setValue(4)
+    dock.form.seed.setValue(3)
+    dock.form.n_frames.setValue(21)
+    dock.form.start_frame.setValue(5)
+    bare.wait(lambda: bare.control.state == "ready" and not bare.control.needs_reset)
+    bare.viewer.close()
+    viewer = make_napari_viewer()
+    _, again = viewer.window.add_plugin_dock_widget("napari-eldyn", "Rollout")
+    control = again.controller
+    bare.wait(lambda: control.model is not None)
+    assert control.model.path == model_path
+    assert control.settings == RolloutSettings(0, "ddpm", 4, 21, 3), "but the start frame"
+    viewer.close()
+
+
+def test_a_remembered_model_that_is_gone_is_left_out(bare: Live, tmp_path: Path) -> None:
+    remember(
+        "rollout", model=str(tmp_path / "gone.safetensors"), seed=-4, n_frames="many", device=7
+    )
+    _, dock = bare.viewer.window.add_plugin_dock_widget("napari-eldyn", "Rollout")
+    assert bare.control.state == "idle"
+    assert bare.control.settings == RolloutSettings()
+    assert not bare.failures
+    assert "Choose a model" in dock.messages.text()
+
+
+@pytest.mark.parametrize("window_shown", [True], ids=["shown"])
+def test_sessions_are_saved_and_opened_from_the_menu(
+    dock: RolloutDock,
+    bare: Live,
+    model_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    menu = density_menu(bare.viewer)
+    assert menu is not None
+    entries = {entry.text(): entry for entry in menu.actions()}
+    load(dock, bare, model_path)
+    click(dock, "Run")
+    bare.wait_state("ready")
+    path = tmp_path / "work.eldynsession"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_a, **_k: (str(path), ""))
+    entries["Save session …"].trigger()
+    assert f"Session saved to {path}" in dock.messages.text()
+    click(dock, "Reset")
+    bare.wait(lambda: not bare.control.has_frames and bare.control.state == "ready")
+    assert bare.viewer.open(path, plugin="napari-eldyn") == []
+    bare.wait(lambda: len(bare.control.generated_statistics) == 6)
+    bare.wait_state("ready")
+    assert not bare.failures
