@@ -172,12 +172,11 @@ def open_workbench(viewer: Viewer, front: str = "Rollout") -> dict[str, QWidget]
     """
     viewer = unwrap(viewer)
     fresh = not find_docks(viewer)
-    names = _present()
-    contents = {name: open_dock(viewer, name) for name in names}
+    contents = {name: open_dock(viewer, name) for name in DOCKS}
     QApplication.processEvents()  # the tabs come into being
     last = remembered(_GROUP).get("state")
     if fresh and isinstance(last, str) and restore_state(viewer, last):
-        for name in names:  # some may have been closed
+        for name in DOCKS:  # some may have been closed
             contents[name] = open_dock(viewer, name)
     elif fresh:
         size_columns(main_window(viewer))
@@ -258,14 +257,6 @@ def remember_layout(viewer: Viewer) -> None:
             remember(_GROUP, state=saved_state(viewer))
 
     ClosingWatch(window, keep)
-
-
-def _present() -> list[str]:
-    from npe2 import PluginManager
-
-    widgets = PluginManager.instance().get_manifest(_PLUGIN).contributions.widgets or []
-    titles = {widget.display_name for widget in widgets}
-    return [name for name in DOCKS if name in titles]
 
 
 def _make_dock(viewer: Viewer, name: str) -> QDockWidget:

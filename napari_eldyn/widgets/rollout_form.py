@@ -82,7 +82,9 @@ class RolloutForm(QWidget):
         self.model_info.setWordWrap(True)
         self.model_info.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.card = QPushButton("Card …")
-        self.card.setToolTip("Model card: data, recipe, scores and versions that the model was trained with")
+        self.card.setToolTip(
+            "Model card: data, recipe, scores and versions that the model was trained with"
+        )
         self.card.setEnabled(False)
         self.start_frame = spin(0, 0, "Frame of the reference to start from")
         self.start_time = note()

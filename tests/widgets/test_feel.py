@@ -67,7 +67,7 @@ def contents(viewer: napari.Viewer) -> dict[str, QWidget]:
         content = dock.widget()
         assert content is not None
         found[name] = content
-    assert set(found) >= set(DOCKS) - {"Movie"}
+    assert set(found) == set(DOCKS)
     return found
 
 

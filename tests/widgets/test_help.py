@@ -32,8 +32,8 @@ def test_help_tells_keys_journeys_and_units(
     open_dock(viewer, "Rollout")
     dialog = open_help(viewer)
     qtbot.wait(100)
-    texts = [page.toPlainText() for page in dialog.findChildren(QTextBrowser)]
-    keys, journeys, units = texts
+    pages = [dialog.pages.widget(place) for place in range(dialog.pages.count())]
+    keys, journeys, units = [page.toPlainText() for page in pages if isinstance(page, QTextBrowser)]
     for shortcut in SHORTCUTS:
         assert shortcut.keys in keys
         assert shortcut.text in keys
