@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.export.projection import extent_corners, project
-from napari_eldyn.viewer._compat import is_shown, largest_canvas, render_scene, resized_canvas
+from napari_eldyn.viewer._compat import (
+    is_shown,
+    largest_canvas,
+    render_scene,
+    resized_canvas,
+    show_overlay,
+)
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -190,7 +196,7 @@ def _bare(viewer: Viewer, background: str | None, boxes: bool) -> Iterator[Calla
         if is_shown(viewer):
             viewer.canvas.background_color_override = colour_before
             for overlay in shown:
-                overlay.visible = True
+                show_overlay(viewer, overlay)
 
 
 def _uncovered(on_black: NDArray[np.uint8], on_white: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -24,6 +24,7 @@ __all__ = [
     "render_scene",
     "resized_canvas",
     "short_side",
+    "show_overlay",
     "thin_out_ticks",
     "unwrap",
 ]
@@ -219,9 +220,6 @@ def _sparse_ticker_class() -> Any:
         most = 100
 
         def _get_tick_frac_labels(self) -> tuple[Any, Any, list[str]]:
-            transforms = self.axis.transforms
-            if transforms.dpi is None:  # until the bar has been drawn once
-                transforms.dpi = 96.0
             major, minor, labels = super()._get_tick_frac_labels()
             if len(labels) <= self.most or len(labels) < 2:
                 return major, minor, labels
@@ -261,6 +259,29 @@ def drop_replaced_grids(viewer: Viewer) -> None:
     for widget in replaced:
         if id(widget) not in kept:
             central.remove_widget(widget)
+
+
+def show_overlay(viewer: Viewer, overlay: Any) -> None:
+    """Make an overlay of the canvas or of a layer visible.
+
+    napari (0.9.2) places an overlay of the panels before it has made it for panels that have come
+    while it was hidden, and cannot label a colour bar that was never drawn; both are errors.
+    """
+    if overlay.visible:
+        return
+    canvas = _canvas(viewer)
+    if not hasattr(canvas, "_update_viewer_overlays"):
+        overlay.visible = True
+        return
+    with overlay.events.visible.blocked():
+        overlay.visible = True
+    canvas._update_viewer_overlays()
+    for visuals in canvas._layer_overlay_to_visual.values():
+        for visual in visuals.values():
+            ticks = getattr(visual.node, "ticks", None)
+            if hasattr(ticks, "ticker") and ticks.ticker.axis.transforms.dpi is None:
+                ticks.ticker.axis.transforms.dpi = 96.0
+    overlay.events.visible.emit(True)
 
 
 def _nodes(visuals: Any) -> Iterator[Any]:

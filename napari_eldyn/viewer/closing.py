@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MethodType
+from weakref import WeakMethod
 
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QWidget
@@ -19,12 +21,14 @@ class ClosingWatch(QObject):
         The main window. A close event alone does not tell: the user may answer napari's question
         with "no". An accepted one hides the window.
     on_closed : callable
-        Called on the GUI thread.
+        Called on the GUI thread. A bound method does not keep its object alive.
     """
 
     def __init__(self, window: QWidget, on_closed: Callable[[], None]) -> None:
         super().__init__(window)  # and no other reference: it would keep the window alive
-        self._on_closed: Callable[[], None] | None = on_closed
+        self._on_closed: Callable[[], Callable[[], None] | None] | None = (
+            WeakMethod(on_closed) if isinstance(on_closed, MethodType) else lambda: on_closed
+        )
         self._closing = False
         window.installEventFilter(self)
 
@@ -43,6 +47,7 @@ class ClosingWatch(QObject):
 
     def _finish(self, window: QWidget) -> None:
         if self._on_closed is not None:
-            on_closed, self._on_closed = self._on_closed, None
+            on_closed, self._on_closed = self._on_closed(), None
             window.removeEventFilter(self)
-            on_closed()
+            if on_closed is not None:
+                on_closed()

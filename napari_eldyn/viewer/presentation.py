@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from napari_eldyn.viewer._compat import drop_replaced_grids, unwrap
+from napari_eldyn.viewer._compat import drop_replaced_grids, show_overlay, unwrap
 from napari_eldyn.viewer.arrangement import bar_shift, fitted_share, titles_fit
 from napari_eldyn.viewer.layers import dress_layer, layer_trajectory, shows_density, time_axis
 from napari_eldyn.viewer.preferences import prefer_own_reader
@@ -78,7 +78,10 @@ class Presentation:
             return
         visible = [x for x in viewer.layers if x.visible and shows_density(x)]
         overlays = viewer.canvas.overlays
-        overlays[_UNIT].visible = bool(visible)
+        if visible:
+            show_overlay(viewer, overlays[_UNIT])
+        else:
+            overlays[_UNIT].visible = False
         unit = _UNIT_TEXT if titles_fit(viewer) else " "  # the bars stay below the titles
         if overlays[_UNIT].text != unit:
             overlays[_UNIT].text = unit

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Callable
 
 import napari
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QApplication, QMainWindow
+from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 from napari_eldyn.viewer import _compat
 from napari_eldyn.viewer._compat import (
@@ -14,7 +15,9 @@ from napari_eldyn.viewer._compat import (
     main_window,
     redraw_boxes,
     resized_canvas,
+    show_overlay,
 )
+from napari_eldyn.viewer.closing import ClosingWatch
 from napari_eldyn.viewer.presentation import presentation_of
 
 
@@ -135,3 +138,33 @@ def test_docks_find_the_window_of_the_viewer_that_napari_hands_them(viewer: napa
     window = main_window(PublicOnlyProxy(viewer))
     assert isinstance(window, QMainWindow)
     assert type(window) is type(main_window(viewer))
+
+
+def test_overlay_of_panels_comes_back_with_more_of_them(viewer: napari.Viewer) -> None:
+    from napari.components.overlays import TextOverlay
+
+    viewer.canvas.grid.enabled = True
+    viewer.canvas.overlays["unit"] = TextOverlay(text="e", position="top_right", gridded=True)
+    overlay = viewer.canvas.overlays["unit"]
+    overlay.visible = True
+    QApplication.processEvents()
+    overlay.visible = False
+    viewer.add_image(np.ones((8, 8, 8), np.float32), contrast_limits=(0, 1))
+    QApplication.processEvents()
+    show_overlay(viewer, overlay)
+    QApplication.processEvents()
+    visuals = _compat._canvas(viewer)._viewer_overlay_to_visual[overlay]
+    assert [visual.node.visible for visual in visuals] == [True, True]
+
+
+def test_a_watch_of_the_window_does_not_keep_a_dock_alive(viewer: napari.Viewer) -> None:
+    class Dock(QWidget):
+        def cancel(self) -> None:
+            pass
+
+    dock = Dock()
+    ClosingWatch(main_window(viewer), dock.cancel)
+    left = weakref.ref(dock)
+    del dock
+    gc.collect()
+    assert left() is None
