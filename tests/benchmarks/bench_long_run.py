@@ -202,7 +202,9 @@ def main() -> None:
     print(f"event loop, 99.9 % of the time {1e3 * beat.quantile(0.999):8.0f} ms")
     print(f"event loop, 99 % of the time   {1e3 * beat.quantile(0.99):8.0f} ms")
     over, own = (beat.over(TARGET_MS / 1e3, own=own) for own in (False, True))
-    print(f"stalls over {TARGET_MS:.0f} ms             {over:8d}      ({own} if a processor is free)")
+    print(
+        f"stalls over {TARGET_MS:.0f} ms             {over:8d}      ({own} if a processor is free)"
+    )
     for label, gap in beat.labels.items():
         print(f"  longest {label or 'just running':20}  {1e3 * gap:8.0f} ms")
     print(f"memory at start and end        {before[0]:.0f} → {after[0]:.0f} MB resident, ", end="")
