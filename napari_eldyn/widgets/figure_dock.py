@@ -133,7 +133,7 @@ class FigureDock(QWidget):
             box.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
-            box.setMinimumContentsLength(12)
+            box.setMinimumContentsLength(8)
         self.title = QLineEdit()
         self.title.setPlaceholderText("none")
         self.title.setToolTip("Written above the figure")
