@@ -304,6 +304,7 @@ def main() -> None:
         viewer.window.resize(1280, 800)
         faults.hook()
         faults.expect(r"soak \d")  # typed into any field, also where numbers belong
+        faults.expect("a movie needs frames that stay")  # stepped while it was recorded
         user = User(viewer, seed, Path(folder), faults)
         del viewer
         begin(user)
