@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_eldyn.evaluation.drawing_paper import distribution_figure, structure_factor_figure
 from napari_eldyn.evaluation.drawn import Drawn
 from napari_eldyn.evaluation.judge import Evaluation
 from napari_eldyn.figures.bounds_plot import (
@@ -16,7 +17,6 @@ from napari_eldyn.figures.bounds_plot import (
     reconstruction_figure,
     relaxation_ratio_figure,
 )
-from napari_eldyn.figures.paper import distribution_figure, structure_factor_figure
 from napari_eldyn.figures.scattering_plot import Relaxation, relaxation_figure
 from napari_eldyn.figures.windows_plot import WindowCurves, windows_figure
 
@@ -147,7 +147,7 @@ def draw_transfer_distribution(evaluation: Evaluation) -> Drawn | None:
     pooled = {n: one.comparison.generated.pooled for n, one in evaluation.transfers.items()}
     levels = next(iter(evaluation.transfers.values())).comparison.levels
     return Drawn(
-        distribution_figure(levels.reference, pooled, levels=levels),
+        distribution_figure(levels, pooled),
         "Distribution of the normalised density in the larger cell, against the reference's.",
     )
 
@@ -159,7 +159,7 @@ def draw_transfer_structure_factor(evaluation: Evaluation) -> Drawn | None:
     pooled = {n: one.comparison.generated.pooled for n, one in evaluation.transfers.items()}
     levels = next(iter(evaluation.transfers.values())).comparison.levels
     return Drawn(
-        structure_factor_figure(levels.reference, pooled, levels=levels, convention="intensity"),
+        structure_factor_figure(levels, pooled, "intensity"),
         "Structure factor in the larger cell, per electron, at the wave vectors that both cells "
         "have.",
     )

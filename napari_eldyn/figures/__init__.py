@@ -2,7 +2,6 @@
 
 from napari_eldyn.figures.distribution_plot import DistributionPlot
 from napari_eldyn.figures.divergence_plot import DivergencePlot
-from napari_eldyn.figures.paper import distribution_figure, structure_factor_figure
 from napari_eldyn.figures.saving import save_figure
 from napari_eldyn.figures.structure_factor_plot import StructureFactorPlot
 from napari_eldyn.figures.style import DARK, LIGHT, Palette, palette_on
@@ -14,8 +13,6 @@ __all__ = [
     "DivergencePlot",
     "Palette",
     "StructureFactorPlot",
-    "distribution_figure",
     "palette_on",
     "save_figure",
-    "structure_factor_figure",
 ]

@@ -10,6 +10,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.legend import Legend
 from matplotlib.patches import Rectangle
 
+from napari_eldyn.evaluation.drawing_paper import distribution_figure, structure_factor_figure
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.figures.bounds_plot import (
     RatioPoints,
@@ -18,10 +19,11 @@ from napari_eldyn.figures.bounds_plot import (
     relaxation_ratio_figure,
 )
 from napari_eldyn.figures.ensemble_plot import EnsembleCurves, ensemble_figure
+from napari_eldyn.figures.fig2 import Fig2Data, Fig2Options, draw_fig2
 from napari_eldyn.figures.forecast_plot import forecast_figure
 from napari_eldyn.figures.layout import smoothed
 from napari_eldyn.figures.nearness_plot import nearness_figure
-from napari_eldyn.figures.paper import distribution_figure
+from napari_eldyn.figures.presets import FigureStyle
 from napari_eldyn.figures.saving import inline_svg
 from napari_eldyn.figures.scattering_plot import (
     Relaxation,
@@ -30,10 +32,14 @@ from napari_eldyn.figures.scattering_plot import (
     scattering_figure,
     spectrum_figure,
 )
-from napari_eldyn.figures.slices import slices_figure
 from napari_eldyn.figures.style import LIGHT
 from napari_eldyn.figures.time_series import TimeSeries, time_series_figure
-from napari_eldyn.figures.training import training_curves_figure, training_distribution_figure
+from napari_eldyn.figures.training_figures import (
+    FigS2Data,
+    FigS2Options,
+    TrainingCurve,
+    draw_figs2,
+)
 from napari_eldyn.figures.windows_plot import WindowCurves, windows_figure
 from napari_eldyn.observables.forecast import ForecastErrors
 
@@ -48,9 +54,17 @@ def planes(n, rng=None):
     return [rng.normal(size=(10, 12)) for _ in range(n)]
 
 
+REPORT = FigureStyle("report", "single")
+
+
 def slices(names=NAMES):
-    rows = {"reference": planes(5)} | {name: planes(5) for name in names}
-    return slices_figure(rows, [4.0, 60.0, 116.0, 172.0, 2280.0], (8.66, 9.5))
+    data = Fig2Data(
+        names=("reference", *names),
+        times=(4.0, 60.0, 116.0, 172.0, 2280.0),
+        planes=np.array([planes(5) for _ in range(1 + len(names))]),
+        vectors=((8.66, 0.0), (0.0, 9.5)),
+    )
+    return draw_fig2(data, FigureStyle("report", "double"), Fig2Options())
 
 
 def curves(scale):
@@ -136,7 +150,11 @@ def reconstructions():
 
 def training_curves():
     steps = np.arange(1, 3201)
-    return training_curves_figure({name: (steps, np.exp(-steps / 900)) for name in NAMES})
+    curves = tuple(
+        TrainingCurve(name=name, steps=steps, values=np.exp(-steps / 900), source="log")
+        for name in NAMES
+    )
+    return draw_figs2(FigS2Data(curves=curves, quantity="mse"), REPORT, FigS2Options())
 
 
 MAKERS = {
@@ -220,13 +238,13 @@ def test_every_word_is_on_the_paper_and_none_covers_another(name):
         assert all(bottom >= axes.get_window_extent(renderer).y1 - 1 for axes in figure.axes)
 
 
+@pytest.mark.parametrize("make", [distribution_figure, structure_factor_figure])
 @pytest.mark.parametrize("count", [1, 3])
-def test_legend_of_the_distribution_stays_above_it(levels, generated, count):
-    pooled = dict.fromkeys(NAMES[:count], generated["good"])
-    figure = distribution_figure(levels.reference, pooled, levels=levels)
+def test_legend_of_the_statistics_stays_above_them(levels, generated, make, count):
+    figure = make(levels, dict.fromkeys(NAMES[:count], generated["good"]))
     texts, (legend,) = visible_texts(figure)
-    label = next(box for text, box in texts if "electrons/Å³" in text)
-    assert legend.get_window_extent().y0 >= label.y1 - 2
+    lowest = legend.get_window_extent().y0
+    assert all(lowest >= axes.get_window_extent().y1 - 2 for axes in figure.axes)
     width, height = figure.canvas.get_width_height()
     assert all(box.x1 <= width and box.y1 <= height for _, box in texts)
 
@@ -241,34 +259,21 @@ def test_slices_share_one_scale_and_show_the_planes():
     # The first index of a plane is y, along the horizontal axis.
     np.testing.assert_array_equal(images[0].get_array(), planes(1)[0].T)
     assert images[0].get_extent() == [0, 8.66, 0, 9.5]
-    assert [axes.get_title() for axes in figure.axes[:5]] == [
-        "4 fs", "60 fs", "116 fs", "172 fs", "2280 fs",
-    ]  # fmt: skip
-    assert "dimensionless" in figure.axes[-1].get_ylabel()
+    words = [text.get_text() for text in figure.texts]
+    assert words[:5] == ["4 fs", "60 fs", "116 fs", "172 fs", "2280 fs"]
+    assert "normalised density" in figure.axes[-1].get_ylabel()
 
 
 def test_a_single_rollout_and_a_missing_slice_are_drawn():
-    rows = {"reference": [planes(1)[0], None], "only": planes(2)}
-    figure = slices_figure(rows, [4.0, 8.0], (8.0, 8.0))
+    shown = np.array([planes(2), planes(2)])
+    shown[0, 1] = np.nan
+    vectors = ((8.0, 0.0), (0.0, 8.0))
+    rows = ("reference", "only")
+    data = Fig2Data(names=rows, times=(4.0, 8.0), planes=shown, vectors=vectors)
+    figure = draw_fig2(data, REPORT, Fig2Options())
     assert sum(bool(axes.images) for axes in figure.axes) == 3
-    with pytest.raises(EldynError, match="'only' has 2 slices for 1 times"):
-        slices_figure(rows | {"reference": planes(1)}, [4.0], (8.0, 8.0))
-
-
-def test_training_distribution_states_the_fit(levels):
-    figure = training_distribution_figure(levels.reference, n_frames=20)
-    texts, _ = visible_texts(figure)
-    moments = levels.reference.moments
-    stated = next(text for text, _ in texts if "skew" in text)
-    assert "−2.900" in stated
-    assert "0.270" in stated
-    assert f"{abs(moments.skew):.2f}" in stated
-    assert f"{abs(moments.excess_kurtosis):.2f}" in stated
-    assert any("20 training frames" in text for text, _ in texts)
-    width, height = figure.canvas.get_width_height()
-    for text, box in texts:
-        assert 0 <= box.x0 <= box.x1 <= width, text
-        assert 0 <= box.y0 <= box.y1 <= height, text
+    with pytest.raises(ValueError, match="do not fill 2 rows of 1 times"):
+        Fig2Data(names=rows, times=(4.0,), planes=shown, vectors=vectors)
 
 
 def test_training_curves_show_each_step_and_its_running_geometric_mean():
@@ -280,8 +285,8 @@ def test_training_curves_show_each_step_and_its_running_geometric_mean():
     # The geometric mean of an exponential is the exponential itself, away from the ends.
     inner = slice(100, -100)
     np.testing.assert_allclose(mean.get_ydata()[inner], raw.get_ydata()[inner], rtol=1e-3)
-    with pytest.raises(EldynError, match="no training steps"):
-        training_curves_figure({"empty": ([], [])})
+    with pytest.raises(ValueError, match="there is no curve"):
+        FigS2Data(curves=(), quantity="mse")
 
 
 def test_smoothing_averages_neighbours_and_keeps_the_length():

@@ -10,8 +10,10 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 from scipy.spatial.distance import jensenshannon
 
+from napari_eldyn.evaluation.drawing_paper import distribution_figure, structure_factor_figure
 from napari_eldyn.exceptions import EldynError
-from napari_eldyn.figures.paper import distribution_figure, structure_factor_figure
+from napari_eldyn.figures.fig3 import Fig3Options, draw_fig3, fig3_data
+from napari_eldyn.figures.presets import figure_style
 from napari_eldyn.figures.saving import save_figure
 from napari_eldyn.figures.style import DARK
 from napari_eldyn.observables.statistics import RunningStatistics, StatisticsSettings
@@ -23,27 +25,27 @@ def settings():
 
 
 def legend_texts(figure):
-    return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def test_distribution_names_each_score_and_the_noise(levels, generated):
-    figure = distribution_figure(levels.reference, generated, levels=levels)
+    figure = distribution_figure(levels, generated)
     texts = legend_texts(figure)
-    assert [text.split(",")[0] for text in texts] == [
+    assert [text.split(",")[0].split(" (sJSD")[0] for text in texts] == [
         "reference",
-        "normal N(0",
         "good",
         "narrow",
+        "normal N(0",
     ]
     # scipy's distance is the square root of the JSD; Z = ½ ln 2.
     distance = jensenshannon(generated["narrow"].probabilities, levels.reference.probabilities)
-    shown = float(re.search(r"sJSD ([\d.]+)$", texts[3]).group(1))
+    shown = float(re.search(r"sJSD ([\d.]+)$", texts[2]).group(1))
     assert shown == pytest.approx(distance**2 / (0.5 * np.log(2)), rel=0.05)
-    assert "noise" in texts[0]
+    assert "sJSD of its halves" in texts[0]
 
 
 def test_upper_axis_is_the_density_of_the_lower_one(levels, generated):
-    figure = distribution_figure(levels.reference, generated)
+    figure = distribution_figure(levels, generated)
     figure.canvas.draw()
     axes = figure.axes[0]
     top = axes.child_axes[0]
@@ -63,9 +65,7 @@ def test_upper_axis_is_the_density_of_the_lower_one(levels, generated):
 
 @pytest.mark.parametrize("convention", ["amplitude", "intensity"])
 def test_structure_factor_shows_values_ratio_and_shell_counts(levels, generated, convention):
-    figure = structure_factor_figure(
-        levels.reference, generated, levels=levels, convention=convention
-    )
+    figure = structure_factor_figure(levels, generated, convention)
     values, ratio, modes = figure.axes
     reference = getattr(levels.reference, convention)
     lines = {line.get_label(): line.get_ydata() for line in values.lines}
@@ -85,13 +85,13 @@ def test_trajectories_counted_otherwise_are_refused(levels):
     settings = levels.reference.settings
     other = StatisticsSettings(settings.normalisation, settings.edges + 0.1, settings.shells)
     with pytest.raises(EldynError, match="'odd' was counted in other bins"):
-        distribution_figure(levels.reference, {"odd": RunningStatistics(other)})
+        distribution_figure(levels, {"odd": RunningStatistics(other)})
 
 
 @pytest.mark.parametrize("make", [distribution_figure, structure_factor_figure])
 def test_saved_files_are_whole_sharp_and_searchable(tmp_path, levels, generated, make):
     before = settings()
-    figure = make(levels.reference, generated, levels=levels)
+    figure = make(levels, generated)
     pdf, png, svg = save_figure(figure, tmp_path / "figure.pdf", provenance={"seed": 7})
     assert settings() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -116,7 +116,7 @@ def test_saved_files_are_whole_sharp_and_searchable(tmp_path, levels, generated,
 def test_same_figure_gives_same_bytes(tmp_path, levels, generated):
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        figure = structure_factor_figure(levels.reference, generated)
+        figure = structure_factor_figure(levels, generated)
         save_figure(figure, tmp_path / name / "figure")
     for kind in ("pdf", "png", "svg"):
         first, second = (tmp_path / name / f"figure.{kind}" for name in ("first", "second"))
@@ -124,15 +124,17 @@ def test_same_figure_gives_same_bytes(tmp_path, levels, generated):
 
 
 def test_dark_figures_keep_their_background(tmp_path, levels, generated):
-    figure = distribution_figure(levels.reference, generated, palette=DARK, log=True)
-    _, png, _ = save_figure(figure, tmp_path / "dark")
+    style = figure_style("report", theme="dark")
+    data = fig3_data(levels.reference, generated, levels)
+    figure = draw_fig3(data, style, Fig3Options(log=True))
+    _, png, _ = save_figure(figure, tmp_path / "dark", style=style)
     with Image.open(png) as image:
         corner = np.array(image.convert("RGB").getpixel((3, 3))) / 255
     np.testing.assert_allclose(corner, to_rgb(DARK.background), atol=0.01)
 
 
 def test_a_failed_save_leaves_the_earlier_figure(tmp_path, levels, generated):
-    figure = distribution_figure(levels.reference, generated)
+    figure = distribution_figure(levels, generated)
     pdf, _, _ = save_figure(figure, tmp_path / "figure")
     earlier = pdf.read_bytes()
     # Something else has the name under which the file would be written.
@@ -143,6 +145,6 @@ def test_a_failed_save_leaves_the_earlier_figure(tmp_path, levels, generated):
 
 
 def test_a_missing_folder_is_named(tmp_path, levels, generated):
-    figure = distribution_figure(levels.reference, generated)
+    figure = distribution_figure(levels, generated)
     with pytest.raises(EldynError, match="nowhere"):
         save_figure(figure, tmp_path / "nowhere" / "figure")

@@ -86,7 +86,7 @@ def test_context_leaves_global_settings_alone():
 
 
 def test_figures_need_no_pyplot():
-    code = "import sys, napari_eldyn.figures.paper; print('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, napari_eldyn.figures.kinds; print('matplotlib.pyplot' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert answer.stdout.strip() == "False", answer.stderr
 
