@@ -129,7 +129,7 @@ class FigureDock(QWidget):
         self.dpi = spin(72, 2400, "Dots per inch of pictures and renderings; journals ask for 300")
         self.dpi.setSuffix(" dpi")
         self.dpi.setValue(300)
-        for box in (self.kind, self.preset):
+        for box in (self.kind, self.preset, self.columns):
             box.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )

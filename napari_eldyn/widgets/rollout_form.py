@@ -91,6 +91,7 @@ class RolloutForm(QWidget):
         self.start_time.setToolTip("Time of the start frame in fs")
         self.sampler = QComboBox()
         self.sampler.setPlaceholderText("the model's own")
+        self.sampler.setToolTip("How frames are drawn from the model; choose a model first")
         self.evaluations = spin(
             0, 10_000, "Evaluations of the denoiser per generated frame: more is slower and better"
         )
