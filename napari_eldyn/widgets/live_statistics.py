@@ -43,7 +43,9 @@ class LiveStatistics(StatisticsDock):
         control.frame_shown.connect(self._show_index)
         control.follow_changed.connect(self._follow)
         napari_viewer.events.theme.connect(self._follow_theme)
-        self._follow_theme()
+        self._colour = -1  # none yet
+        control.shelf.changed.connect(self._follow_colour)
+        self._follow_colour()
         self.set_provenance(self._origin)
         self.restore_session_state(remembered("statistics"))
         self.state_changed.connect(lambda state: remember("statistics", **state))
@@ -144,4 +146,13 @@ class LiveStatistics(StatisticsDock):
 
     def _follow_theme(self, event: object = None) -> None:
         theme = get_theme(self.viewer.theme)
-        self.set_theme({"background": str(theme.background), "text": str(theme.text)})
+        colours = {"background": str(theme.background), "text": str(theme.text)}
+        self.set_theme(colours, self._colour)
+
+    def _follow_colour(self) -> None:
+        """Draw the rollout in the colour that it has in all lists and plots."""
+        current = self.controller.shelf.current
+        colour = 0 if current is None else current.colour
+        if colour != self._colour:
+            self._colour = colour
+            self._follow_theme()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from qtpy.QtCore import QSize, Qt, QTimer, Signal  # type: ignore[attr-defined]
@@ -179,19 +180,24 @@ class StatisticsDock(QWidget):
         if self._yardstick is not None:
             self._start_afresh(self._yardstick)
 
-    def set_theme(self, theme: bool | Mapping[str, str]) -> None:
-        """Follow the colours of the window.
+    def set_theme(self, theme: bool | Mapping[str, str], colour: int = 0) -> None:
+        """Follow the colours of the window, and take that of the rollout.
 
         Parameters
         ----------
         theme : bool or mapping
             True for dark, False for light, or the window's colours by the names "background" and
             "text", in any form matplotlib understands.
+        colour : int
+            Place of the rollout's colour in `Palette.generated`.
         """
         if isinstance(theme, bool):
-            self._palette = DARK if theme else LIGHT
+            palette = DARK if theme else LIGHT
         else:
-            self._palette = palette_on(theme["background"], theme["text"])
+            palette = palette_on(theme["background"], theme["text"])
+        colours = palette.generated
+        first = colour % len(colours)
+        self._palette = replace(palette, generated=(*colours[first:], *colours[:first]))
         self.numbers.set_palette(self._palette)
         if self.plots is not None and self._yardstick is not None:
             self.plots.start_afresh(self._yardstick, self._palette)
