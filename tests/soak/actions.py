@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -417,6 +418,7 @@ def dock(user: User) -> str | None:
         return f"open dock {name}"
     how = user.random.choice(["close", "hide", "hide", "raise", "float"])
     if how == "close":
+        user.closed.append((name, weakref.ref(user.docks()[name])))
         close_dock(user.viewer, name)
     elif how == "hide":
         there[name].setVisible(there[name].isHidden())

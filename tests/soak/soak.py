@@ -176,7 +176,17 @@ def play(user: User, n_actions: int, beat: Heartbeat, verbose: bool) -> Memory:
                 user.control.stop()
             beat.label = "looking at memory"
             memory.look(user)
+            look_for_closed_docks(user)
     return memory
+
+
+def look_for_closed_docks(user: User) -> None:
+    """Find docks that were closed and are still there."""
+    for name, reference in user.closed:
+        dock = reference()
+        if dock is not None:
+            user.faults.add("left over", f"closed dock {name}; held by {_holders(dock)}")
+    user.closed = []
 
 
 def leave(user: User, children: set[int], threads: set[threading.Thread]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ class User:
         self.folder = folder
         self.faults = faults
         self.answered: list[str] = []  # dialogs and menus
+        self.closed: list[tuple[str, weakref.ref[QWidget]]] = []  # docks closed for good
         self._n_files = 0
         self._dialogs = {name: getattr(QFileDialog, name) for name in _DIALOGS}
         QFileDialog.getSaveFileName = self._save_name  # type: ignore[method-assign]
