@@ -20,7 +20,7 @@ from napari_eldyn.viewer.presentation import presentation_of
 if TYPE_CHECKING:
     from napari import Viewer
 
-__all__ = ["MENU_KEYS", "SHORTCUTS", "Shortcut", "bind_shortcuts", "with_key"]
+__all__ = ["MENU_KEYS", "SHORTCUTS", "Shortcut", "bind_shortcuts"]
 
 _LEAP = 10  # frames
 
@@ -78,11 +78,6 @@ MENU_KEYS = {
     **{name: f"Alt+{place}" for place, name in enumerate(PANELS, start=1)},
 }
 """Keys that belong to entries of our menu, and work wherever the keyboard is."""
-
-
-def with_key(tip: str, keys: str) -> str:
-    """Return a tooltip that names the key of what it explains."""
-    return f"{tip} [{keys}]"
 
 
 def bind_shortcuts(viewer: Viewer) -> None:

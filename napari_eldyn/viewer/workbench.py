@@ -23,6 +23,7 @@ def equip(viewer: Viewer) -> None:
     viewer : napari.Viewer
         Any; one without a window only gets the look.
     """
+    from napari_eldyn.viewer.dock_columns import soon
     from napari_eldyn.viewer.docking import remember_layout
     from napari_eldyn.viewer.layout_history import layout_history_of
     from napari_eldyn.viewer.menu import add_menu
@@ -35,10 +36,21 @@ def equip(viewer: Viewer) -> None:
     _equipped.add(viewer)
     presentation_of(viewer)
     bind_shortcuts(viewer)
-    if main_window(viewer) is not None:
+    window = main_window(viewer)
+    if window is not None:
         remember_layout(viewer)
         layout_history_of(viewer)
         add_menu(viewer)
+        held = weakref.ref(viewer)
+        soon(window, lambda: _say_where_to_go(held()))
+
+
+def _say_where_to_go(viewer: Viewer | None) -> None:
+    """Tell who has just opened a first trajectory how to go on."""
+    from napari_eldyn.viewer.docking import find_docks
+
+    if viewer is not None and not find_docks(viewer):
+        viewer.status = "Density › Workbench opens the docks; F1 lists the keys"
 
 
 def equip_current_viewer() -> None:

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_eldyn.viewer.panels import PANELS, RolloutPanels
+from napari_eldyn.viewer.shortcuts import MENU_KEYS
 from napari_eldyn.widgets.parts import note, set_note, spin
 
 if TYPE_CHECKING:
@@ -86,11 +87,11 @@ class PanelBoxes(QWidget):
             last = shown == [name]
             box.setChecked(name in shown)
             box.setEnabled(not reason and not last)
-            tip = _TIPS[name]
+            tip = f"{_TIPS[name]} [{MENU_KEYS[name]}]"
             if reason:
-                tip += f".\n\nNot now: {reason}."
+                tip += f"\n\nNot now: {reason}."
             elif last:
-                tip += ".\n\nOne panel stays."
+                tip += "\n\nOne panel stays."
             box.setToolTip(tip)
         self.fit.setEnabled(bool({"difference", "std"}.intersection(shown)))
 

@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 __all__ = ["RolloutDock"]
 
 _BUTTONS = (
-    ("Step", "Generate one frame"),
-    ("Run", "Generate the number of frames set above; after a pause, those left"),
-    ("Pause", "Finish the frame in the making, then wait; Run goes on"),
-    ("Stop", "End at once; the frames made so far are kept"),
+    ("Step", "Generate one frame [S]"),
+    ("Run", "Generate the number of frames set above; after a pause, those left [Space]"),
+    ("Pause", "Finish the frame in the making, then wait; Run goes on [Space]"),
+    ("Stop", "End at once; the frames made so far are kept [Esc]"),
     ("Reset", "Start over with the settings above; frames that are not kept are discarded"),
     ("Keep", "Keep this rollout in the list, to compare others with it or to come back to it"),
     ("Save …", "Write the generated frames as an .eldyn trajectory, latents included"),
@@ -97,7 +97,7 @@ class RolloutDock(QWidget):
         self.follow.setChecked(True)
         self.follow.setToolTip(
             "Show the newest frame while it runs. Moving the time slider switches this off; tick "
-            "it to come back."
+            "it to come back. [L]"
         )
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
