@@ -78,13 +78,14 @@ class CompareDock(QWidget):
         whole.setContentsMargins(2, 2, 2, 2)
         whole.setSpacing(3)
         folded = remembered(_GROUP).get("folded")
-        for name, title, content in (
-            ("panels", "Panels", panels),
-            ("ensemble", "Ensemble", _indented(self.members)),
-            ("rollouts", "Rollouts", _indented(self.rollouts)),
-            ("plot", "Comparison", _indented(self.plot)),
+        for name, title, content, control in (
+            ("panels", "Panels", panels, None),
+            ("ensemble", "Ensemble", _indented(self.members), None),
+            ("rollouts", "Rollouts", _indented(self.rollouts), self.rollouts.keep),
+            ("plot", "Comparison", _indented(self.plot), None),
         ):
-            section = self.sections[name] = Section(title, content, stretch=name == "plot")
+            section = Section(title, content, control=control, stretch=name == "plot")
+            self.sections[name] = section
             section.set_open(not (isinstance(folded, list) and name in folded))
             section.header.toggled.connect(self._remember_folded)
             whole.addWidget(section)

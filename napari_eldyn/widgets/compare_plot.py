@@ -68,7 +68,7 @@ class ComparePlot(QWidget):
         self.ratio = QCheckBox("ratio")
         self.ratio.setToolTip("Divide by the reference: shows differences of a few per cent")
         self.canvas: PlotCanvas[ComparedPlot] = PlotCanvas(self._builder(), DARK, self._feed)
-        self.canvas.setMinimumHeight(210)
+        self.canvas.setMinimumHeight(180)
         self.canvas.setAccessibleName("Comparison of rollouts")
         self.menu = PlotMenu(self._source(), self.canvas)
         self.menu.failed.connect(self.failed)
