@@ -30,10 +30,10 @@ from heartbeat import Heartbeat, stalls_explained
 
 from napari_eldyn.demo import open_session
 from napari_eldyn.viewer.controller import RolloutController
+from napari_eldyn.viewer.docking import open_workbench
 from napari_eldyn.viewer.samples import sample_directory
 from napari_eldyn.viewer.session import Session
 
-PLUGIN = "napari-eldyn"
 TARGET_MS = 200.0
 LOOKS = 6  # times that someone looks back, and hides and shows the statistics, in a run
 
@@ -44,18 +44,6 @@ def wait(condition: Callable[[], object], turn_ms: int = 20) -> None:
         loop = QEventLoop()
         QTimer.singleShot(turn_ms, loop.quit)
         loop.exec()
-
-
-def open_every_dock(viewer: napari.Viewer) -> dict[str, QWidget]:
-    """Open those docks of the plugin that are not open yet; return all by name."""
-    from npe2 import PluginManager
-
-    manifest = PluginManager.instance().get_manifest(PLUGIN)
-    docks = {}
-    for widget in manifest.contributions.widgets or []:
-        name = widget.display_name
-        docks[name] = viewer.window.add_plugin_dock_widget(PLUGIN, name)[1]
-    return docks
 
 
 def memory() -> tuple[float, float]:
@@ -69,7 +57,8 @@ def without_window(control: RolloutController, n_frames: int) -> float:
     """Seconds per frame of a fresh rollout, on a thread, with the event loop going round."""
     session = control.session
     assert session is not None
-    fresh = Session(session.model, session.pairing.trajectory, session.settings, control.measured)
+    settings = session.statistics_settings
+    fresh = Session(session.model, session.pairing.trajectory, session.settings, settings)
     seconds: list[float] = []
 
     def work() -> None:
@@ -161,7 +150,7 @@ def main() -> None:
     control = opened.controller
     failures: list[str] = []
     control.failed.connect(failures.append)
-    docks = open_every_dock(viewer)
+    docks = open_workbench(viewer)
     wait(lambda: failures or (control.state == "ready" and control.measured is not None))
     control.set_model(sample_directory() / "models" / f"{arguments.model}.safetensors", "cpu")
     wait(lambda: failures or control.state != "ready")
