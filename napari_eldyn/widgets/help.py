@@ -15,6 +15,7 @@ __all__ = ["HelpDialog", "journeys_html", "keys_html", "show_help", "units_html"
 
 _PAPER = "https://arxiv.org/abs/2509.00169"
 _NAPARI = "https://napari.org/stable/usage.html"
+_LINK = "#3f8fd2"  # readable on napari's dark and light themes
 
 _JOURNEYS = (
     (
@@ -24,7 +25,8 @@ _JOURNEYS = (
             "Sample › Electron density dynamics</i>.",
             "Turn the view by dragging; zoom with the wheel. The slider below the canvas, and "
             "the keys ← and →, go through time.",
-            "Contrast limits, colour map and rendering are in the tab <i>layer controls</i>.",
+            "Contrast limits, colour map and rendering are in the layer controls (the tab "
+            "<i>controls</i>).",
         ),
     ),
     (
@@ -49,7 +51,8 @@ _JOURNEYS = (
             "<b>Figures</b> draws the paper's figures from the rollout, and the view at 300 dpi "
             "and more, in the widths and fonts of a journal. The sidecar beside a figure holds "
             "what it takes to draw it again: <tt>eldyn figures --from SIDECAR</tt>.",
-            "<b>Save …</b> in Rollout writes the generated frames as an .eldyn trajectory.",
+            "<b>Save …</b> in Rollout writes the generated frames as an .eldyn trajectory; "
+            "<i>Density › Save session …</i> keeps the whole window, to go on another day.",
         ),
     ),
 )
@@ -102,11 +105,13 @@ def journeys_html() -> str:
     for title, steps in _JOURNEYS:
         items = "".join(f"<li style='margin-bottom:4px'>{step}</li>" for step in steps)
         parts.append(f"<h3>{title}</h3><ul>{items}</ul>")
-    links = (
-        f"<p>The method: <a href='{_PAPER}'>Chiang, Choi and Osei-Kuffuor, arXiv:2509.00169</a>. "
-        f"napari itself: <a href='{_NAPARI}'>napari.org</a>.</p>"
-    )
-    return "".join(parts) + links
+    paper = _link(_PAPER, "Chiang, Choi and Osei-Kuffuor, arXiv:2509.00169")
+    napari = _link(_NAPARI, "napari.org")
+    return "".join(parts) + f"<p>The method: {paper}. napari itself: {napari}.</p>"
+
+
+def _link(address: str, text: str) -> str:
+    return f"<a href='{address}' style='color: {_LINK}'>{text}</a>"
 
 
 def units_html() -> str:
