@@ -187,7 +187,7 @@ def draw_fig3(data: Fig3Data, style: FigureStyle, options: Fig3Options) -> Figur
     """
     with style.context():
         handles = _handles(data, style, options)
-        beside = style.columns == "double" and len(options.panels) > 1
+        beside = style.side_by_side and len(options.panels) > 1
         width = style.width / 2 if beside else style.width
         heights = {
             "distribution": 0.55 * width + 4.5 * style.em,
@@ -299,7 +299,7 @@ def _draw_structure_factor(
             axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         else:
             label = f"{CONVENTION_LABELS[options.convention]} (electrons)"
-            room = 0.5 / sum(parts) * tall - 2 * style.em
+            room = 0.5 / sum(parts) * tall - 4 * style.em
             if text_size(label, style.rules.size)[0] > room:
                 label = "$S(q)$ (electrons)"
             axes.set_ylabel(label)

@@ -120,7 +120,7 @@ def panel_grid(
     """
     em, small = style.em, style.rules.small / 72
     gap, edge = _GAP * em, 0.3 * em
-    beside = style.columns == "double"
+    beside = style.side_by_side
     if beside:
         widest = max(text_size(name, style.rules.size)[0] for name in names)
         name_width, name_height = min(widest, 0.16 * style.width) + 0.4 * em, 0.0

@@ -86,7 +86,7 @@ PRESETS: dict[str, Preset] = {
     "elsevier": Preset("Elsevier", 90, 190, 240, 8, 7),
     "rsc": Preset("RSC", 83, 171, 233, 8, 7),
     "report": Preset("Reports of eldyn", 86, 178, 240, 8, 7, ("DejaVu Sans",)),
-    "slide": Preset("Slide (16:9)", 150, 310, 170, 14, 12, line=1.4, bold=True),
+    "slide": Preset("Slide (16:9)", 200, 310, 170, 14, 12, line=1.4, bold=True),
     "poster": Preset("Poster (A0)", 240, 500, 420, 26, 22, line=2.2, bold=True),
 }
 
@@ -132,6 +132,11 @@ class FigureStyle:
     def largest_height(self) -> float:
         """The most that it may be high, inches."""
         return self.rules.height / _INCH
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether panels stand beside each other: in two columns, and on slides."""
+        return self.columns == "double" or self.largest_height < self.width
 
     @property
     def em(self) -> float:

@@ -24,6 +24,7 @@ from napari_eldyn.figures.sheet import (
     legend_on_top,
     letter_panel,
     scale_lines,
+    text_size,
 )
 from napari_eldyn.figures.sidecar import FigureData, FigureOptions
 from napari_eldyn.observables.statistics import RunningStatistics
@@ -115,7 +116,7 @@ def draw_figs1(data: FigS1Data, style: FigureStyle, options: FigS1Options) -> Fi
         The lower axis is ρ̃, the upper one the same in electrons/Å³.
     """
     panels = 1 + options.tails
-    beside = style.columns == "double" and panels == 2
+    beside = style.side_by_side and panels == 2
     with style.context():
         palette = style.palette
         handles: list[Artist] = [
@@ -146,7 +147,7 @@ def draw_figs1(data: FigS1Data, style: FigureStyle, options: FigS1Options) -> Fi
                 add_density_axis(axes, data.mean, data.std)
             if k == 0:
                 axes.annotate(
-                    _fit(data),
+                    _fit(data, style, style.width / (2 if beside else 1)),
                     (0, 1),
                     xycoords="axes fraction",
                     xytext=(
@@ -164,10 +165,14 @@ def draw_figs1(data: FigS1Data, style: FigureStyle, options: FigS1Options) -> Fi
     return figure
 
 
-def _fit(data: FigS1Data) -> str:
+def _fit(data: FigS1Data, style: FigureStyle, width: float) -> str:
+    """Say what the fit is, in lines that end before the curve rises (about a third on)."""
+    kurtosis = f"excess kurtosis {_signed(data.excess_kurtosis)}"
+    if text_size(kurtosis, style.rules.small)[0] > 0.34 * (width - 3.5 * style.em):
+        kurtosis = kurtosis.replace(" ", "\n", 1)
     return (
         f"$\\mu$ = {_signed(data.mean, 3)}\n$\\sigma$ = {data.std:.3f}\n"
-        f"skew {_signed(data.skew)}\nexcess kurtosis {_signed(data.excess_kurtosis)}"
+        f"skew {_signed(data.skew)}\n{kurtosis}"
     )
 
 
