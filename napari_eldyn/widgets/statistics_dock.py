@@ -24,6 +24,7 @@ __all__ = ["StatisticsDock", "Update"]
 # Updates that come faster than this are drawn together (ms).
 _DRAW_INTERVAL = 40
 _MINIMUM_WIDTH = 320
+_NEWS_MS = 8000  # what was saved is told for so long; errors stay
 _OPEN_AT_FIRST = ("distribution", "divergence", "structure_factor")
 _SCORES = "scores"
 
@@ -84,6 +85,9 @@ class StatisticsDock(QWidget):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_DRAW_INTERVAL)
         self._timer.timeout.connect(self.draw_now)
+        self._news_timer = QTimer(self)
+        self._news_timer.setSingleShot(True)
+        self._news_timer.setInterval(_NEWS_MS)
         self._provenance: Callable[[], Mapping[str, Any]] = dict
         self._open = set(_OPEN_AT_FIRST)
         self._sections: dict[str, Section] = {}
@@ -276,12 +280,14 @@ class StatisticsDock(QWidget):
         self.state_changed.emit(self.session_state())
 
     def _complain(self, text: str) -> None:
+        self._news_timer.stop()
         self.messages.clear()
         self.messages.complain(text)
 
     def _inform(self, text: str) -> None:
         self.messages.clear()
         self.messages.inform(text)
+        self._news_timer.start()
 
     def _fold(self, name: str, is_open: bool) -> None:
         if (name in self._open) != is_open:
@@ -308,6 +314,7 @@ class StatisticsDock(QWidget):
         self._contents = QWidget()
         self.numbers = StatisticsNumbers()
         self.messages = MessageArea()
+        self._news_timer.timeout.connect(self.messages.clear)
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
