@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
@@ -30,7 +31,7 @@ __all__ = ["ColourScale", "Composition", "FrameTexts", "PanelName", "scale_lengt
 # In points.
 _FONT, _TITLE_FONT, _TIME_FONT, _NOTE_FONT = 8.0, 11.0, 10.0, 7.5
 _PLOT_MARGINS = (43.0, 7.0, 29.0, 17.0)  # left, right, bottom, top with the plot's title
-_FULL_FONT_WIDTH = 190.0  # narrower plots get smaller fonts
+_FULL_FONT_WIDTH = 215.0  # narrower plots get smaller fonts
 _BAR_WIDTH, _BAR_HEIGHT, _BAR_GAP = 9.0, 150.0, 16.0
 
 
@@ -101,8 +102,10 @@ class Composition:
         Above everything.
     scales : sequence of ColourScale
         Colour bars.
-    names : sequence of PanelName
-        Names of the panels.
+    panels : sequence of PanelName
+        The panels, if there are several.
+    with_names : bool
+        Whether to write their names.
     plots : sequence of str
         Names of the plots.
     build : callable
@@ -116,7 +119,8 @@ class Composition:
         *,
         title: str = "",
         scales: Sequence[ColourScale] = (),
-        names: Sequence[PanelName] = (),
+        panels: Sequence[PanelName] = (),
+        with_names: bool = True,
         plots: Sequence[str] = (),
         build: Callable[[str, Axes, Palette], RolloutPlot] | None = None,
     ) -> None:
@@ -128,6 +132,7 @@ class Composition:
         self._canvas = FigureCanvasAgg(self.figure)
         self.plots: dict[str, RolloutPlot] = {}
         self._background: NDArray[np.uint8] | None = None
+        self._panels = tuple(panels)
         with style.context(palette, size=_FONT):
             self.figure.set_facecolor(palette.background)
             if layout.title is not None:
@@ -137,7 +142,7 @@ class Composition:
             for name, box in zip(plots, layout.plots, strict=True):
                 assert build is not None
                 self._add_plot(name, box, build)
-            self._names = [self._write_name(name) for name in names]
+            self._names = [self._write_name(panel) for panel in panels if with_names]
             self._add_footer()
 
     # -- drawing ------------------------------------------------------------------------------
@@ -173,12 +178,23 @@ class Composition:
         rows, columns = slice(place.top, place.bottom), slice(place.left, place.right)
         pixels[rows, columns, :3] = volumes[..., :3]
         pixels[rows, columns, 3] = 255
+        self._part_panels(pixels[rows, columns])
         with style.context(self.palette, size=_FONT):
             for plot in self.plots.values():
                 plot.draw_changing()
             for artist in (*self._names, *changing):
                 self.figure.draw_artist(artist)
         return np.ascontiguousarray(pixels[..., :3])
+
+    def _part_panels(self, picture: NDArray[np.uint8]) -> None:
+        """Leave a thin gap between panels: volumes that fill theirs would run into each other."""
+        half = max(1, round(0.6 * self.layout.point))
+        colour = [round(255 * value) for value in to_rgba(self.palette.background)]
+        for name in self._panels:
+            for edge, axis in ((name.top, 0), (name.left, 1)):
+                if edge > 0:
+                    gap = slice(round(edge) - half, round(edge) + half)
+                    picture[(gap, slice(None)) if axis == 0 else (slice(None), gap)] = colour
 
     def _renderer(self) -> RendererAgg:
         renderer: RendererAgg = self._canvas.get_renderer()  # type: ignore[no-untyped-call]
@@ -229,13 +245,19 @@ class Composition:
         self._shorten(text, box.width)
 
     def _write_name(self, name: PanelName) -> Text:
+        """Write a name above the first row of panels, or into a corner of a panel below."""
         place, point = self.layout.volumes, self.layout.point
-        x, y = self._fraction(place.left + name.left + 5 * point, place.top + name.top + 5 * point)
+        above = name.top == 0
+        y = place.top - 3 * point if above else place.top + name.top + 5 * point
         text = self.figure.text(
-            x, y, name.text, size=9.0, va="top", animated=True,
+            *self._fraction(place.left + name.left + 4 * point, y),
+            name.text,
+            size=9.0,
+            va="baseline" if above else "top",
+            animated=True,
             path_effects=[withStroke(linewidth=2.0, foreground=self.palette.background)],
-        )  # fmt: skip
-        self._shorten(text, name.width - 10 * point)
+        )
+        self._shorten(text, name.width - 8 * point)
         return text
 
     def _add_bars(self, scales: Sequence[ColourScale], box: Box) -> None:
@@ -277,7 +299,7 @@ class Composition:
         point = self.layout.point
         left, right, below, above = (margin * point for margin in _PLOT_MARGINS)
         inner = box.width - left - right
-        font = _FONT * float(np.clip(inner / point / _FULL_FONT_WIDTH, 0.68, 1.0))
+        font = _FONT * float(np.clip(inner / point / _FULL_FONT_WIDTH, 0.65, 1.0))
         x0, y0 = self._fraction(box.left + left, box.bottom - below)
         x1, y1 = self._fraction(box.right - right, box.top + above)
         with style.context(self.palette, size=font):

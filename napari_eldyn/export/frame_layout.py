@@ -18,6 +18,7 @@ _GAP = 8.0
 _TITLE = 20.0
 _FOOTER = 22.0  # scale bar and time
 _NOTES = 12.0
+_NAMES = 14.0  # of panels, above the first row of them
 _BARS = 46.0  # colour bars with their numbers
 _SHARES = {1: 0.37, 2: 0.5, 3: 0.6}  # of the width, for plots in that many columns
 _ROW_SHARES = {1: 0.34, 2: 0.52, 3: 0.62}  # of the height, for plots in that many rows
@@ -74,7 +75,9 @@ class FrameLayout:
     plots: tuple[Box, ...]
 
 
-def lay_out(settings: MovieSettings, *, has_bars: bool = True) -> FrameLayout:
+def lay_out(
+    settings: MovieSettings, *, has_bars: bool = True, has_names: bool = False
+) -> FrameLayout:
     """Place volumes, plots and texts.
 
     Parameters
@@ -83,6 +86,8 @@ def lay_out(settings: MovieSettings, *, has_bars: bool = True) -> FrameLayout:
         Size, layout, plots, and what is written.
     has_bars : bool
         Whether there are volumes with a colour scale.
+    has_names : bool
+        Whether there are several panels, whose names are shown if the settings ask for it.
 
     Raises
     ------
@@ -132,6 +137,8 @@ def lay_out(settings: MovieSettings, *, has_bars: bool = True) -> FrameLayout:
     if settings.time or settings.scale_bar:
         footer = box(left, bottom - _FOOTER, right, bottom)
         bottom -= _FOOTER
+    if has_names and settings.names:
+        top += _NAMES
     bars = None
     if has_bars and settings.colour_bar:
         bars = box(right - _BARS, top, right, bottom)

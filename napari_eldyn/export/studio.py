@@ -193,7 +193,9 @@ def _composition_studio(
     palette = _palette(viewer, settings)
     with kept_view(viewer):
         scales = _colour_scales(viewer)
-        layout = lay_out(settings, has_bars=bool(scales))
+        n_panels = sum(layer.visible for layer in viewer.layers)
+        has_names = viewer.canvas.grid.enabled and n_panels > 1
+        layout = lay_out(settings, has_bars=bool(scales), has_names=has_names)
         place = layout.volumes
         size = (place.width, place.height)
         with volume_canvas(viewer, size, background=palette.background) as grab:
@@ -203,7 +205,8 @@ def _composition_studio(
                 palette,
                 title=settings.title,
                 scales=scales if settings.colour_bar else (),
-                names=_panel_names(viewer, size) if settings.names else (),
+                panels=_panel_names(viewer, size) if has_names else (),
+                with_names=settings.names,
                 plots=settings.shown_plots,
                 build=source.build,
             )
@@ -304,10 +307,8 @@ def _colour_scales(viewer: Viewer) -> list[ColourScale]:
 
 
 def _panel_names(viewer: Viewer, size: tuple[int, int]) -> list[PanelName]:
-    """Give the names of panels that stand beside others, with their places."""
+    """Give the names of the panels, with their places."""
     grid, layers = viewer.canvas.grid, viewer.layers
-    if not grid.enabled:
-        return []
     rows, columns = grid.actual_shape(layers)
     width, height = size[0] / columns, size[1] / rows
     names = []

@@ -41,7 +41,7 @@ def test_movie_shows_every_frame_with_plots_up_to_it(ran: Live, tmp_path: Path) 
     assert record_movie(ran.viewer, tmp_path / "m", settings) is not None
     frames, _ = read_movie(tmp_path / "m")
     assert frames.shape == (7, 360, 640, 3), "the start frame and six generated ones"
-    layout = lay_out(settings)
+    layout = lay_out(settings, has_names=True)
     place, plot = layout.volumes, layout.plots[0]
     for before, after in zip(frames[:-1].astype(int), frames[1:].astype(int), strict=True):
         change = np.abs(after - before).max(axis=-1) > 12
