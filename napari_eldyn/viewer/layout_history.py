@@ -10,8 +10,8 @@ import weakref
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QObject, QTimer, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
 from napari_eldyn.viewer._compat import main_window, unwrap
 from napari_eldyn.viewer.controller import controller_of
@@ -86,7 +86,7 @@ class LayoutHistory(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_SETTLE_MS)
-        self._timer.timeout.connect(self.settle)
+        self._timer.timeout.connect(self._changes_ended)
         window.installEventFilter(self)
         viewer.dims.events.ndisplay.connect(self._note)
         self._watch_new()
@@ -149,6 +149,12 @@ class LayoutHistory(QObject):
 
     def _note(self, event: object = None) -> None:
         self._timer.start()
+
+    def _changes_ended(self) -> None:
+        if QApplication.mouseButtons() != Qt.MouseButton.NoButton:
+            self._timer.start()  # a drag that rests for a moment
+        else:
+            self.settle()
 
     def _watch_new(self) -> None:
         for dock in self._window.findChildren(QDockWidget):
