@@ -160,7 +160,7 @@ def test_typing_in_a_field_is_only_typing(live: Live) -> None:
     live.qtbot.wait(200)
     live.run_to_end()
     live.wait(lambda: live.control.comparison.index == 6)
-    field = rollout.n_frames
+    field = rollout.form.n_frames
     assert isinstance(field, QSpinBox)
     field.setFocus()
     field.selectAll()
@@ -178,7 +178,7 @@ def test_typing_in_a_field_is_only_typing(live: Live) -> None:
 def test_enter_in_a_field_gives_the_keyboard_back(live: Live) -> None:
     rollout = open_dock(live.viewer, "Rollout")
     live.qtbot.wait(200)
-    field = rollout.n_frames
+    field = rollout.form.n_frames
     field.setFocus()
     field.selectAll()
     QTest.keyClicks(field, "9")
@@ -207,7 +207,7 @@ def test_the_wheel_scrolls_the_dock_and_changes_no_number(live: Live) -> None:
 
     rollout = open_dock(live.viewer, "Rollout")
     live.qtbot.wait(200)
-    field = rollout.n_frames
+    field = rollout.form.n_frames
     main_window(live.viewer).setFocus()
     before = field.value()
     event = QWheelEvent(
