@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
-from qtpy.QtGui import QAction, QKeySequence
+from qtpy.QtGui import QAction, QKeySequence  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QMenu
 
 from napari_eldyn.viewer._compat import main_window, unwrap
@@ -83,20 +84,21 @@ class _Entries(QObject):
                 menu,
                 name,
                 f"Show or hide the {name} dock",
-                lambda viewer, name=name: _toggle_dock(viewer, name),
+                partial(_toggle_dock, name=name),
                 checkable=True,
             )
             for name in DOCKS
         }
         menu.addSeparator()
-        panels = menu.addMenu("Panels")
+        panels = QMenu("Panels", menu)
+        menu.addMenu(panels)
         panels.setToolTipsVisible(True)
         self._panels = {
             name: self._add(
                 panels,
                 name.capitalize() if name != "std" else "Standard deviation",
                 "",
-                lambda viewer, name=name: _toggle_panel(viewer, name),
+                partial(_toggle_panel, name=name),
                 key=MENU_KEYS[name],
                 checkable=True,
             )
@@ -155,7 +157,8 @@ class _Entries(QObject):
         key: str = "",
         checkable: bool = False,
     ) -> QAction:
-        entry = menu.addAction(title)
+        entry = QAction(title, menu)
+        menu.addAction(entry)
         entry.setToolTip(tip)
         entry.setStatusTip(tip)
         entry.setCheckable(checkable)
