@@ -36,10 +36,10 @@ __all__ = [
 
 #: What each plot is called.
 COMPARED_TITLES: dict[str, str] = {
-    "distribution": "Values of the density",
-    "divergence": "sJSD against time",
-    "structure_factor": "Structure factor S(q)",
-    "electrons": "Electron count",
+    "distribution": "Distribution",
+    "divergence": "sJSD(t)",
+    "structure_factor": "S(q)",
+    "electrons": "Electrons",
 }
 
 #: Names of the plots, in the order in which they are offered.

@@ -26,9 +26,9 @@ _TITLE = 26.0  # height of title and unit
 _LINE = 21.0  # height of a line of the text below the last row, where no panel is free for it
 # A cell seen from the default direction, in units of the shorter side of its panel: half its
 # width, and how far above the centre its outline meets a bar at the right edge.
-_HALF_WIDTH, _SHOULDER = 0.42, 0.30
+_HALF_WIDTH, _SHOULDER = 0.42, 0.35
 _AXES_ROOM = 330.0  # of axes, scale bar and text, one above the other
-_LETTER, _UNIT_WIDTH = 7.6, 50.0  # of titles, and of the unit at the other end
+_LETTER, _UNIT_WIDTH = 8.2, 50.0  # of titles, and of the unit at the other end
 _BAR_ROOM = 62.0  # of a bar with its numbers
 
 
@@ -49,7 +49,11 @@ def picture_size(
     rows = -(-n_panels // columns)
     is_full = n_panels % columns == 0
     margin = max(_TITLE, 8 + _LINE * n_lines) if is_full else _TITLE
-    return max(min(width / columns, height / rows - 2 * margin), 1.0)
+    wide, tall = width / columns, height / rows
+    # The lowest bar fits above the cell's shoulder, or beside the cell.
+    above = (tall / 2 - _TITLE - _BAR_HEIGHTS[0]) / _SHOULDER
+    beside = (wide / 2 - _BAR_ROOM) / _HALF_WIDTH
+    return max(min(wide, tall - 2 * margin, max(above, beside)), 1.0)
 
 
 def best_columns(n_panels: int, width: float, height: float) -> int:

@@ -180,11 +180,9 @@ class Comparison:
         if viewer is not None and not titles_fit(viewer):
             lines.insert(0, "densities in e/Å³")
         lines += [*sorted(problems), pairing.why_no_reference(index)]
-        if pairing.offset:
-            shift = f"{pairing.offset_time:+g} fs".replace("-", "−")
-            lines.append(f"reference at {shift}")
+        offset = f", reference at {pairing.offset_time:+g} fs" if pairing.offset else ""
         place = "start frame" if index == 0 else f"step {index} of {self.n_steps}"
-        lines.append(f"t = {pairing.time(index):g} fs    {place}")
+        lines.append(f"t = {pairing.time(index):g} fs{offset}    {place}".replace("-", "−"))
         return "\n".join(line for line in lines if line)
 
     # -- the panels ---------------------------------------------------------------------------

@@ -57,6 +57,7 @@ class RolloutPanels(QObject):
         self._session: Session | None = None
         self._moving = False
         self._offset = 0
+        self._unticked: list[str] = []
         chosen = remembered(_GROUP).get("panels")
         known = [name for name in chosen if name in PANELS] if isinstance(chosen, list) else []
         self._wanted = set(known or _FIRST_CHOICE)
@@ -368,16 +369,20 @@ class RolloutPanels(QObject):
     def _layer_removed(self, name: str) -> None:
         if name == "reference":
             self.removed.emit()
-        else:
-            # Not at once: napari may be in the middle of deleting all layers.
-            QTimer.singleShot(0, lambda: self._untick(name))
-
-    def _untick(self, name: str) -> None:
-        comparison = self.comparison
-        if comparison is None or not comparison.has_reference or name in comparison.layers:
             return
-        self._wanted.discard(name)
+        if not self._unticked:
+            # Not at once: napari may be in the middle of deleting several layers, or all.
+            QTimer.singleShot(0, self._untick)
+        self._unticked.append(name)
+
+    def _untick(self) -> None:
+        names, self._unticked = self._unticked, []
+        comparison = self.comparison
+        if comparison is None or not comparison.has_reference:
+            return
+        gone = [name for name in names if name not in comparison.layers]
+        self._wanted.difference_update(gone)
         if not comparison.layers:
             self._wanted.add("reference")
         self._remember()
-        self._update([name])
+        self._update(gone)

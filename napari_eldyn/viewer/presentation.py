@@ -48,6 +48,7 @@ class Presentation:
         self._warn: Callable[[], str] | None = None
         self._dressed = False
         self._fitted: tuple[Any, ...] | None = None
+        self._n_breaks = 1  # of the text when the pictures were fitted
         # Last, because napari's own reaction to a first layer resets the camera.
         viewer.layers.events.inserted.connect(self._on_inserted, position="last")
         viewer.layers.events.removed.connect(self._on_removed, position="last")
@@ -93,6 +94,8 @@ class Presentation:
         for name, content in (("text", text), (_WARNING, warning)):
             overlays[name].text = content
             overlays[name].visible = bool(content)
+        if text.count("\n") > self._n_breaks:  # the text has grown into the pictures
+            self.fit_again()
 
     def show_3d(self) -> None:
         """Look at the whole cell in 3D from the default direction."""
@@ -123,6 +126,7 @@ class Presentation:
                 centre[-1] += bar_shift(viewer) / camera.zoom
                 camera.center = tuple(centre)
             self._fitted = _view_of(viewer)
+            self._n_breaks = max(1, str(viewer.canvas.overlays.text.text).count("\n"))
 
     def _canvas_resized(self, event: Any = None) -> None:
         self.fit_again()

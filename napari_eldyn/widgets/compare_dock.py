@@ -66,7 +66,6 @@ class CompareDock(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(4)
-        form.addRow("View", self.view)
         form.addRow("Offset", self.offset)
         column = QVBoxLayout(panels)
         column.setContentsMargins(6, 0, 6, 4)
@@ -79,10 +78,10 @@ class CompareDock(QWidget):
         whole.setSpacing(3)
         folded = remembered(_GROUP).get("folded")
         for name, title, content, control in (
-            ("panels", "Panels", panels, None),
-            ("ensemble", "Ensemble", _indented(self.members), None),
+            ("panels", "Panels", panels, self.view),
+            ("ensemble", "Ensemble", _indented(self.members), self.members.member),
             ("rollouts", "Rollouts", _indented(self.rollouts), self.rollouts.keep),
-            ("plot", "Comparison", _indented(self.plot), None),
+            ("plot", "Plot", _indented(self.plot), self.plot.controls),
         ):
             section = Section(title, content, control=control, stretch=name == "plot")
             self.sections[name] = section

@@ -61,6 +61,10 @@ class ComparePlot(QWidget):
         self._drawn: Any = None
         self.quantity = QComboBox()
         self.quantity.setToolTip("What is compared between the rollouts ticked above")
+        self.quantity.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.quantity.setMinimumContentsLength(9)
         for name in COMPARED_PLOTS:
             self.quantity.addItem(COMPARED_TITLES[name], name)
         self.log = QCheckBox("log")
@@ -76,14 +80,16 @@ class ComparePlot(QWidget):
         self.canvas.menu_wanted.connect(self.menu.pop_up)
         self.hint = QLabel("The plot appears when the reference has been measured.")
         self.hint.setWordWrap(True)
-        row = QHBoxLayout()
+        self.controls = QWidget()
+        """Choices and menu, for the header of a section."""
+        row = QHBoxLayout(self.controls)
         row.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.quantity, self.log, self.ratio, PlotMenuButton(self.menu)):
-            row.addWidget(widget, 1 if widget is self.quantity else 0)
+        row.setSpacing(4)
+        for widget in (self.log, self.ratio, self.quantity, PlotMenuButton(self.menu)):
+            row.addWidget(widget)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(3)
-        column.addLayout(row)
         column.addWidget(self.hint)
         column.addWidget(self.canvas, 1)
         self._timer = QTimer(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QProgressBar, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_eldyn.viewer.controller import RolloutController
 from napari_eldyn.viewer.run_progress import RunProgress
@@ -31,10 +31,15 @@ class MemberBox(QWidget):
             "Which member the generated panel shows. Difference, aligned and the numbers on the "
             "canvas are then that member's."
         )
+        self.member.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.member.setMinimumContentsLength(12)
         self.n_members = spin(
             1, _MOST, "Rollouts to add that differ from the present one in the seed alone"
         )
         self.n_members.setValue(2)
+        self.n_members.setPrefix("add ")
         self.run = QPushButton("Run members")
         self.stop = QPushButton("Stop")
         self.stop.setToolTip("Give up the member in the making; members that are done are kept")
@@ -42,15 +47,12 @@ class MemberBox(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(8)
         self.progress = QLabel()
-        form = QFormLayout(self)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setVerticalSpacing(4)
-        form.addRow("Show", self.member)
-        form.addRow("Add", row(self.n_members, self.run, self.stop))
-        self._working = row(self.bar)
-        form.addRow(self._working)
-        form.addRow(self.progress)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(row(self.n_members, self.run, self.stop))
+        column.addWidget(self.bar)
+        column.addWidget(self.progress)
         self.run.clicked.connect(lambda: controller.run_members(self.n_members.value()))
         self.stop.clicked.connect(controller.stop)
         self.member.activated.connect(self._choose)
@@ -78,7 +80,7 @@ class MemberBox(QWidget):
             if place == panels.member or (panels.member is None and session is live):
                 self.member.setCurrentIndex(place)
         if not members:
-            self.member.addItem("the rollout, the only member")
+            self.member.addItem("one member")
         self.member.setEnabled(len(members) > 1)
         self._update()
 
@@ -94,7 +96,7 @@ class MemberBox(QWidget):
             "mean and standard deviation are then over all members"
         )
         self.stop.setVisible(making)
-        self._working.setVisible(making)
+        self.bar.setVisible(making)
         self.progress.setVisible(making)
 
     def _why_not(self) -> str:
