@@ -317,13 +317,13 @@ class RolloutPanels(QObject):
     # -- what they say ------------------------------------------------------------------------
 
     def remarks(self, index: int) -> list[str]:
-        """What the canvas says of the index shown, apart from time and step."""
+        """Return what the canvas says of the index shown, apart from time and step."""
         if self.comparison is None or self.comparison.index != index:
             return []
         return self.comparison.describe().splitlines()[:-1]
 
     def warning(self, index: int) -> str:
-        """What must not be overlooked at an index."""
+        """Return what must not be overlooked at an index."""
         return self._warning(index)
 
     def _title(self, name: str) -> str:
