@@ -245,7 +245,8 @@ def drop_replaced_grids(viewer: Viewer) -> None:
     in which something still lies (hidden layers stay behind) are left alone.
     """
     canvas = _canvas(viewer)
-    central, grid = (getattr(canvas, name, None) for name in ("central_widget", "grid"))
+    central: Any = getattr(canvas, "central_widget", None)
+    grid: Any = getattr(canvas, "grid", None)
     widgets = list(getattr(central, "_widgets", ()))
     replaced = [w for w in widgets if w is not grid and type(w) is type(grid) and w.parent is None]
     if not replaced:
@@ -278,7 +279,7 @@ def show_overlay(viewer: Viewer, overlay: Any) -> None:
     canvas._update_viewer_overlays()
     for visuals in canvas._layer_overlay_to_visual.values():
         for visual in visuals.values():
-            ticks = getattr(visual.node, "ticks", None)
+            ticks: Any = getattr(visual.node, "ticks", None)
             if hasattr(ticks, "ticker") and ticks.ticker.axis.transforms.dpi is None:
                 ticks.ticker.axis.transforms.dpi = 96.0
     overlay.events.visible.emit(True)

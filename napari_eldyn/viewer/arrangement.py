@@ -134,7 +134,7 @@ def fitted_share(viewer: Viewer) -> float:
     size = picture_size(n_panels, columns, width, height, n_lines)
     if viewer.dims.ndisplay == 2:  # the bar stands beside the picture, which is a whole square
         size = min(size, max(width / columns - _BAR_ROOM, 1.0))
-    return size / max(short, 1.0)
+    return float(size / max(short, 1.0))
 
 
 def bar_shift(viewer: Viewer) -> float:

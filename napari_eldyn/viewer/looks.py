@@ -62,7 +62,7 @@ class SignedLook:
     def set_limit(self, limit: float) -> None:
         """Choose the value with the full colour."""
         self._limit = limit
-        low, high = self._layer.contrast_limits_range
+        _, high = self._layer.contrast_limits_range
         if limit > high:
             self._layer.contrast_limits_range = (-2 * limit, 2 * limit)
         self._layer.contrast_limits = (-limit, limit)

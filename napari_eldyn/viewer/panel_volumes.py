@@ -294,8 +294,8 @@ class PanelVolumes(QObject):
         if "reconstruction" in names and self.reconstructions is not None:
             numbers.append(self.reconstructions.describe(index))
         for kind in ("mean", "std"):
-            if kind in names and self.ensemble.get(kind, index) is None:  # type: ignore[arg-type]
-                lines.append(self.ensemble.describe(kind, index))  # type: ignore[arg-type]
+            if kind in names and self.ensemble.get(kind, index) is None:
+                lines.append(self.ensemble.describe(kind, index))
         measured = ", ".join(number for number in numbers if number.endswith("%"))
         lines += [number for number in numbers if not number.endswith("%")]
         return [line for line in (*lines, f"NMAE: {measured}" if measured else "") if line]
