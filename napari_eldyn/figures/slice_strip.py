@@ -304,7 +304,7 @@ def _draw_bar(figure: Figure, layout: StripLayout, scale: Scale, k: int, palette
     axes.tick_params(direction="out", length=2, labelsize=7, colors=palette.text)
     axes.yaxis.set_major_locator(MaxNLocator(max(2, min(6, int(tall / 0.22)))))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}".replace("-", "−"))
-    bar.outline.set_linewidth(0.5)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.5)
     figure.text(
         (x - 0.02) / layout.width,
         (layout.height - 0.05) / layout.height,
