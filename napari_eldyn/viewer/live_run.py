@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from napari_eldyn.viewer.run_progress import Pace, RunProgress
 from napari_eldyn.viewer.session import FrameUpdate, Session
+from napari_eldyn.viewer.standing_objects import leave_standing_objects_alone
 from napari_eldyn.viewer.worker import Job, Mailbox
 
 __all__ = ["LiveRun"]
@@ -51,6 +52,7 @@ class LiveRun(QObject):
         self._tick_end = time.perf_counter()
         self._rest_until = 0.0
         self._has_news = self._has_shown = False
+        self._search_all_again = leave_standing_objects_alone()
         self._timer = QTimer(self)
         self._timer.setInterval(_REFRESH_MS)
         self._timer.timeout.connect(self._tick)
@@ -74,10 +76,12 @@ class LiveRun(QObject):
         self._timer.stop()
         self._take()
         self.refresh.emit()
+        self._search_all_again()
 
     def discard(self) -> None:
         """End; news that was not taken in is dropped."""
         self._timer.stop()
+        self._search_all_again()
 
     def _tick(self) -> None:
         now = time.perf_counter()
