@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["FrameUpdate", "Session"]
 
 _CACHE_BYTES = 512 * 2**20
-_SHELVED_CACHE_BYTES = 4 * 2**20  # many rollouts may lie on the shelf
+_SHELVED_CACHE_BYTES = 2**20  # many rollouts may lie on the shelf
 _DECODE_AHEAD_BYTES = 32 * 2**20
 
 

@@ -181,7 +181,7 @@ def test_kept_rollouts_hold_few_volumes(live: Live) -> None:
     control.keep()
     control.configure(seed=1)
     live.wait(lambda: not control.needs_reset and control.state == "ready")
-    assert len(session.cache) == 4 * 2**20 // (4 * 16**3)
+    assert len(session.cache) == 2**20 // (4 * 16**3)
     assert len(shelf.rollouts[0].statistics) == 600
 
 
