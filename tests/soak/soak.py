@@ -315,6 +315,7 @@ def main() -> None:
         faults.hook()
         faults.expect(r"soak \d")  # typed into any field, also where numbers belong
         faults.expect("a movie needs frames that stay")  # stepped while it was recorded
+        faults.expect("need the 3D view")  # a turntable in 2D
         user = User(viewer, seed, Path(folder), faults)
         del viewer
         begin(user)
