@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "clips_in_data",
     "drop_replaced_grids",
+    "forget_ended_tasks",
     "hidden_window",
     "is_shown",
     "largest_canvas",
@@ -260,6 +261,26 @@ def drop_replaced_grids(viewer: Viewer) -> None:
     for widget in replaced:
         if id(widget) not in kept:
             central.remove_widget(widget)
+
+
+def forget_ended_tasks(kind: type) -> None:
+    """Take ended workers of a kind out of the list of tasks that napari (0.9.2) never shortens.
+
+    Parameters
+    ----------
+    kind : type
+        Class of the workers; those of others are left alone.
+    """
+    from napari import current_viewer
+    from napari.utils.task_status import Status
+
+    viewer = current_viewer()
+    window = None if viewer is None else viewer.window
+    tasks = getattr(getattr(window, "_task_status_manager", None), "_tasks", {})
+    for key, task in list(tasks.items()):
+        worker = getattr(getattr(task, "_cancel_callback", None), "__self__", None)
+        if isinstance(worker, kind) and task.state()[2] not in (Status.PENDING, Status.BUSY):
+            del tasks[key]
 
 
 def show_overlay(viewer: Viewer, overlay: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from napari.qt.threading import FunctionWorker, create_worker
 
 from napari_eldyn.exceptions import EldynError
+from napari_eldyn.viewer._compat import forget_ended_tasks
 
 __all__ = ["Job", "Mailbox", "Stopped", "explain_error", "start_job"]
 
@@ -146,6 +147,7 @@ def start_job(job: Job[Any], on_finished: Callable[[], None], *, brief: bool = F
     if brief:
         worker = _JobWorker(call)
     else:
+        forget_ended_tasks(_JobWorker)
         worker = create_worker(call, _worker_class=_JobWorker, _ignore_errors=True)
     worker.finished.connect(on_finished)
     worker.start()

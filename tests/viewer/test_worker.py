@@ -86,3 +86,14 @@ def test_nothing_holds_a_result_once_its_owner_has_let_go(
     del job
     gc.collect()
     assert left() is None
+
+
+def test_napari_remembers_the_last_job_only(
+    make_napari_viewer: Callable[..., napari.Viewer], qtbot: QtBot
+) -> None:
+    viewer = make_napari_viewer()
+    owner = _Owner()
+    for number in range(1, 4):
+        start_job(Job("make", lambda job: 1), owner.finished)
+        qtbot.waitUntil(lambda number=number: owner.n_finished == number)
+    assert len(viewer.window._task_status_manager._tasks) == 1
