@@ -115,6 +115,14 @@ class CompareDock(QWidget):
         folded = [name for name, x in self.sections.items() if not x.header.isChecked()]
         remember(_GROUP, folded=folded)
 
+    def session_state(self) -> dict[str, Any]:
+        """Return what the plot of several rollouts shows, for a saved session."""
+        return self.plot.choices()
+
+    def restore_session_state(self, state: dict[str, Any]) -> None:
+        """Take up what the plot showed, as far as it is possible."""
+        self.plot.choose(state)
+
     def _follow_theme(self, event: Any = None) -> None:
         theme = get_theme(self.viewer.theme)
         palette = palette_on(str(theme.background), str(theme.text))

@@ -96,7 +96,7 @@ class ComparePlot(QWidget):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_INTERVAL_MS)
         self._timer.timeout.connect(self.draw_now)
-        self._restore()
+        self.choose(remembered(_GROUP))
         self.quantity.currentIndexChanged.connect(self._choose)
         self.log.toggled.connect(self._choose)
         self.ratio.toggled.connect(self._choose)
@@ -147,15 +147,20 @@ class ComparePlot(QWidget):
 
     def _choose(self, _: object = None) -> None:
         self._update_controls()
-        remember(_GROUP, quantity=self.name, log=self.log.isChecked(), ratio=self.ratio.isChecked())
+        remember(_GROUP, **self.choices())
         self._schedule()
 
     def _update_controls(self) -> None:
         self.log.setVisible(self.name == "distribution")
         self.ratio.setVisible(self.name == "structure_factor")
 
-    def _restore(self) -> None:
-        known = remembered(_GROUP)
+    def choices(self) -> dict[str, Any]:
+        """Return what is chosen."""
+        log, ratio = self.log.isChecked(), self.ratio.isChecked()
+        return {"quantity": self.name, "log": log, "ratio": ratio}
+
+    def choose(self, known: dict[str, Any]) -> None:
+        """Take up what was chosen, as far as it is possible."""
         place = self.quantity.findData(known.get("quantity"))
         if place >= 0:
             self.quantity.setCurrentIndex(place)

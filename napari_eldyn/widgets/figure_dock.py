@@ -94,7 +94,7 @@ class FigureDock(QWidget):
         self._settle.setSingleShot(True)
         self._settle.setInterval(_SETTLE_MS)
         self._build()
-        self._restore(remembered(_GROUP))
+        self.restore_session_state(remembered(_GROUP))
         self._connect()
         self._fill_rollouts()
         self._show_kind()
@@ -288,8 +288,22 @@ class FigureDock(QWidget):
     def _shelved(self) -> tuple[ShelvedRollout, ...]:
         return self.controller.shelf.rollouts
 
-    def _restore(self, choices: dict[str, Any]) -> None:
-        """Take up what was chosen last, as far as it is still possible."""
+    def session_state(self) -> dict[str, Any]:
+        """Return what is chosen, for a saved session."""
+        style = self.style_chosen
+        return {
+            "kind": self.chosen_kind,
+            "preset": style.preset,
+            "columns": style.columns,
+            "theme": style.theme,
+            "dpi": style.dpi,
+            "level": self.level.value(),
+            "times": self.times.text(),
+            "formats": self.formats.currentText(),
+        }
+
+    def restore_session_state(self, choices: dict[str, Any]) -> None:
+        """Take up what was chosen, as far as it is still possible."""
         for box, key in ((self.kind, "kind"), (self.preset, "preset")):
             place = box.findData(choices.get(key))
             box.setCurrentIndex(max(place, 0))
@@ -309,18 +323,7 @@ class FigureDock(QWidget):
             self.times.setText(times)
 
     def _remember(self) -> None:
-        style = self.style_chosen
-        remember(
-            _GROUP,
-            kind=self.chosen_kind,
-            preset=style.preset,
-            columns=style.columns,
-            theme=style.theme,
-            dpi=style.dpi,
-            level=self.level.value(),
-            times=self.times.text(),
-            formats=self.formats.currentText(),
-        )
+        remember(_GROUP, **self.session_state())
 
     def _choose_kind(self) -> None:
         self._show_kind()

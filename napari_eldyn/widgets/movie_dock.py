@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,6 +189,18 @@ class MovieDock(QWidget):
         else:
             remember(_GROUP, settings=settings.model_dump(mode="json", exclude={"first", "last"}))
         self._look_soon()
+
+    def session_state(self) -> dict[str, Any]:
+        """Return the settings, for a saved session; none if they do not go together."""
+        try:
+            return {"settings": self.form.settings().model_dump(mode="json")}
+        except EldynError:
+            return {}
+
+    def restore_session_state(self, state: dict[str, Any]) -> None:
+        """Show the settings of a saved session, unless they are of another version."""
+        with contextlib.suppress(ValidationError):
+            self.form.set_settings(MovieSettings.model_validate(state.get("settings", {})))
 
     def _restore(self) -> None:
         known = remembered(_GROUP)

@@ -110,7 +110,7 @@ def test_choices_are_remembered_and_checked(live, dock):
     choose(dock, "volume")
     assert remembered("figures")["preset"] == "elsevier"
     assert "190 mm" in dock.columns.currentText()
-    dock._restore({"preset": "gone", "columns": "single", "dpi": 5, "level": "high"})
+    dock.restore_session_state({"preset": "gone", "columns": "single", "dpi": 5, "level": "high"})
     assert dock.style_chosen.preset == "aps"
     assert dock.style_chosen.columns == "single"
     assert dock.style_chosen.dpi == 600
