@@ -9,7 +9,7 @@ from itertools import product
 import napari
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from napari_eldyn.density import DensityTrajectory, PeriodicGrid
 from napari_eldyn.evaluation.inputs import Candidate, Start
@@ -155,7 +155,7 @@ def test_what_cannot_be_rendered_is_refused(studio):
 
 
 def test_another_process_draws_what_the_window_shows(
-    make_napari_viewer: Callable[..., napari.Viewer],
+    make_napari_viewer: Callable[..., napari.Viewer], qtbot: QtBot
 ):
     from napari_eldyn.viewer.layers import trajectory_layer
     from napari_eldyn.viewer.presentation import presentation_of
@@ -165,7 +165,7 @@ def test_another_process_draws_what_the_window_shows(
     presentation_of(viewer)
     (layer,) = viewer._add_layer_from_data(*trajectory_layer(shown))
     viewer.window.resize(700, 600)
-    QApplication.processEvents()
+    qtbot.wait(500)  # a busy screen answers late, and another size is another zoom
     layer.gamma, layer.colormap = 0.8, "viridis"
     viewer.scene.camera.set_view_direction((-1.0, 0.3, -0.6), (0.0, 0.0, 1.0))
     viewer.scene.camera.zoom *= 1.1

@@ -94,7 +94,7 @@ def test_home_and_end_of_a_trajectory_alone(bare: Live) -> None:
 def test_l_follows_the_newest_frame(live: Live) -> None:
     live.control.configure(n_frames=400)
     press(live, Key.Key_Space)
-    live.wait(lambda: live.n_frames >= 2)
+    live.wait(lambda: live.control.comparison is not None and live.control.comparison.index >= 2)
     press(live, Key.Key_Left)
     assert not live.control.follow_live
     press(live, Key.Key_L)
