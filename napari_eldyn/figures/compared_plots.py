@@ -14,16 +14,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from napari_eldyn.figures.distribution_plot import DistributionPlot
-from napari_eldyn.figures.divergence_plot import DIVERGENCE_LABELS, DivergencePlot
+from napari_eldyn.figures.divergence_plot import DivergencePlot
 from napari_eldyn.figures.layout import DASHES, legend_size
 from napari_eldyn.figures.live_plot import FRAME_WIDTH, MEAN_WIDTH, FloatArray, LivePlot
 from napari_eldyn.figures.rollout_plot import PlotChoices, Yardstick
 from napari_eldyn.figures.structure_factor_plot import StructureFactorPlot
 from napari_eldyn.figures.style import Palette
-from napari_eldyn.figures.time_axis import MOST_POINTS, nearest, thinned
+from napari_eldyn.figures.time_axis import MOST_POINTS, frame_band, thinned
 from napari_eldyn.figures.trace_plot import TracePlot
-from napari_eldyn.observables.rollout_history import JSD_PER_SJSD, RolloutHistory
-from napari_eldyn.observables.statistics import RunningStatistics
+from napari_eldyn.observables.rollout_history import RolloutHistory
 
 __all__ = [
     "COMPARED_PLOTS",
@@ -44,9 +43,6 @@ COMPARED_TITLES: dict[str, str] = {
 
 #: Names of the plots, in the order in which they are offered.
 COMPARED_PLOTS: tuple[str, ...] = tuple(COMPARED_TITLES)
-
-_REACH = 0.03  # of the time axis: the cursor reads frames that near
-_BAND_TAIL = 0.05
 
 Curve = tuple[str, int]
 """Label of a rollout, and number of its line; see `line_look`."""
@@ -194,10 +190,10 @@ class _Distribution(DistributionPlot, ComparedPlot):
         }
 
     def read(self, x: float, y: float) -> str:
-        place = int(np.searchsorted(self.edges, x, side="right")) - 1
-        if not 0 <= place < len(self.edges) - 1:
+        found = self.bin_at(x)
+        if found is None:
             return ""
-        centre = 0.5 * float(self.edges[place] + self.edges[place + 1])
+        place, centre = found
         known = {"reference": self._yardstick.reference.density, **self._densities}
         lines = [f"{label}: {values[place]:.3g}" for label, values in known.items()]
         head = f"probability density at ρ̃ = {centre:.2f}"
@@ -235,13 +231,13 @@ class _StructureFactor(StructureFactorPlot, ComparedPlot):
         self._curves: dict[str, FloatArray] = {}
         halves = None if yardstick.levels is None else yardstick.levels.halves
         self.set_reference(
-            self._values(yardstick.reference),
-            None if halves is None else (self._values(halves[0]), self._values(halves[1])),
+            self.s_of_q(yardstick.reference),
+            None if halves is None else (self.s_of_q(halves[0]), self.s_of_q(halves[1])),
         )
 
     def show(self, histories: Mapping[str, RolloutHistory]) -> None:
         self._curves = {
-            label: self._values(histories[label].running)
+            label: self.s_of_q(histories[label].running)
             for label in self.labels
             if label in histories and histories[label].n
         }
@@ -249,22 +245,19 @@ class _StructureFactor(StructureFactorPlot, ComparedPlot):
             self.set_running(self._curves.get(label), label)
 
     def table(self) -> dict[str, FloatArray]:
-        known = {"reference": self._values(self._yardstick.reference), **self._curves}
+        known = {"reference": self.s_of_q(self._yardstick.reference), **self._curves}
         columns = {f"{k} S(q) {self.convention} (electrons)": v for k, v in known.items()}
         return {"wave number q (1/Å)": self.q, **columns}
 
     def read(self, x: float, y: float) -> str:
         place = int(np.argmin(np.abs(self.q - x)))
-        reference = self._values(self._yardstick.reference)[place]
+        reference = self.s_of_q(self._yardstick.reference)[place]
         lines = [f"S(q) in electrons at q = {self.q[place]:.2f} 1/Å"]
         lines.append(f"reference: {reference:.4g}")
         for label, values in self._curves.items():
             off = 100 * (values[place] / reference - 1) if reference > 0 else np.nan
             lines.append(f"{label}: {values[place]:.4g} ({off:+.2g} %)")
         return "\n".join(lines).replace("-", "−")
-
-    def _values(self, statistics: RunningStatistics) -> FloatArray:
-        return statistics.intensity if self.convention == "intensity" else statistics.amplitude
 
     def lines(self) -> dict[str, Line2D]:
         return self._running
@@ -288,8 +281,6 @@ class _Divergence(DivergencePlot, ComparedPlot):
     ) -> None:
         super().__init__(axes, palette, divergence=choices.divergence, live=live)
         self.labels = tuple(labels)
-        self._scale = 1.0 if choices.divergence == "sjsd" else JSD_PER_SJSD
-        self._name = DIVERGENCE_LABELS[choices.divergence]
         self._histories: dict[str, RolloutHistory] = {}
         self._means: dict[str, Line2D] = {}
         self._singles: dict[str, Line2D] = {}
@@ -299,17 +290,8 @@ class _Divergence(DivergencePlot, ComparedPlot):
             (single,) = axes.plot([], [], color=colour, lw=FRAME_WIDTH, alpha=0.7, zorder=3.5)
             self._means[label] = self._add_changing(mean)
             self._singles[label] = self._add_changing(single)
-        levels = yardstick.levels
-        if levels is not None:
-            low, high = np.quantile(levels.frame_sjsd, (_BAND_TAIL, 1 - _BAND_TAIL))
-            self.set_levels(
-                {
-                    "noise": self._scale * levels.noise.sjsd,
-                    "persistence": self._scale * levels.persistence.sjsd,
-                    "mean_field": self._scale * levels.mean_field.sjsd,
-                },
-                (self._scale * float(low), self._scale * float(high)),
-            )
+        if yardstick.levels is not None:
+            self.set_reference_levels(yardstick.levels)
 
     def show(self, histories: Mapping[str, RolloutHistory]) -> None:
         self._histories = {x: histories[x] for x in self.labels if x in histories}
@@ -319,8 +301,8 @@ class _Divergence(DivergencePlot, ComparedPlot):
                 self._means[label].set_data([], [])
                 self._singles[label].set_data([], [])
                 continue
-            means = self._scale * history.running_sjsd
-            singles = self._scale * history.frame_sjsd
+            means = self.scale * history.running_sjsd
+            singles = self.scale * history.frame_sjsd
             self._means[label].set_data(*thinned(history.times, means))
             self._singles[label].set_data(*thinned(history.times, singles))
             self._means[label].set_marker("." if history.n < 3 else "None")
@@ -331,21 +313,20 @@ class _Divergence(DivergencePlot, ComparedPlot):
         columns = {}
         for label, history in self._histories.items():
             columns[f"{label} time (fs)"] = history.times
-            columns[f"{label} {self._name} of the frame"] = self._scale * history.frame_sjsd
-            columns[f"{label} {self._name} of the mean so far"] = self._scale * history.running_sjsd
+            columns[f"{label} {self.label} of the frame"] = self.scale * history.frame_sjsd
+            columns[f"{label} {self.label} of the mean so far"] = self.scale * history.running_sjsd
         return columns
 
     def read(self, x: float, y: float) -> str:
-        low, high = self.axes.get_xlim()
         lines = []
         for label, history in self._histories.items():
-            place = nearest(history.times, x, _REACH * (high - low))
+            place = self.frame_near(history.times, x)
             if place is not None:
-                mean = self._scale * history.running_sjsd[place]
-                single = self._scale * history.frame_sjsd[place]
+                mean = self.scale * history.running_sjsd[place]
+                single = self.scale * history.frame_sjsd[place]
                 time = history.times[place]
                 lines.append(f"{label}: mean so far {mean:.3g}, frame {single:.3g} ({time:g} fs)")
-        return "\n".join([self._name, *lines]) if lines else ""
+        return "\n".join([self.label, *lines]) if lines else ""
 
     def lines(self) -> dict[str, Line2D]:
         return self._means
@@ -375,10 +356,7 @@ class _Electrons(TracePlot, ComparedPlot):
             self._traces[label] = self._add_changing(line)
         self._expected = yardstick.reference.electrons
         series = yardstick.series
-        band = None
-        if series is not None:
-            low, high = np.quantile(series.electrons, (_BAND_TAIL, 1 - _BAND_TAIL))
-            band = float(low), float(high)
+        band = None if series is None else frame_band(series.electrons)
         self.set_level(self._expected, band)
         self._has_band = band is not None
         (self._level,) = axes.plot([], [], color=palette.reference, lw=0.9)
@@ -404,10 +382,9 @@ class _Electrons(TracePlot, ComparedPlot):
         return columns
 
     def read(self, x: float, y: float) -> str:
-        low, high = self.axes.get_xlim()
         lines = []
         for label, history in self._histories.items():
-            place = nearest(history.times, x, _REACH * (high - low))
+            place = self.frame_near(history.times, x)
             if place is not None:
                 count = float(history.electrons[place])
                 off = 100 * (count / self._expected - 1)

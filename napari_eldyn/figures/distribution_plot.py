@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from napari_eldyn.figures.live_plot import FRAME_WIDTH, MEAN_WIDTH, FloatArray, LivePlot
+from napari_eldyn.figures.layout import DASHES
+from napari_eldyn.figures.live_plot import FloatArray, LivePlot
 from napari_eldyn.figures.style import Palette
 
 __all__ = ["DistributionPlot"]
@@ -68,20 +69,8 @@ class DistributionPlot(LivePlot):
             *_normal(self.edges[0], self.edges[-1]), color=palette.guide, ls=":", lw=1.0, zorder=2.5
         )
         self._guide.set_label("normal N(0, 1)")
-        styles = ["-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1.5, 1))]
-        self._running: dict[str, Line2D] = {}
-        for number, name in enumerate(generated):
-            colour = palette.generated[number % len(palette.generated)]
-            (line,) = axes.plot(
-                [], [], color=colour, lw=MEAN_WIDTH, ls=styles[number % len(styles)], label=name
-            )
-            line.set_zorder(4)
-            self._running[name] = self._add_changing(line)
-        self._frames = {
-            "reference": self._thin(palette.reference_frame),
-            "generated": self._thin(palette.generated[0]),
-        }
-        self._frames["generated"].set_label("this frame")
+        self._running = self._thick(generated, ls=DASHES)
+        self._frames = self._single_frames()
         axes.set_xlim(self.edges[0], self.edges[-1])
         axes.set_xlabel(r"normalised density $\tilde{\rho}$ (dimensionless)")
         axes.set_ylabel("probability density")
@@ -89,9 +78,12 @@ class DistributionPlot(LivePlot):
             axes.set_yscale("log", nonpositive="clip")
         self._fit()
 
-    def _thin(self, colour: str) -> Line2D:
-        (line,) = self.axes.plot([], [], color=colour, lw=FRAME_WIDTH, zorder=3.5)
-        return self._add_changing(line)
+    def bin_at(self, x: float) -> tuple[int, float] | None:
+        """Return the bin that a normalised density lies in and its centre, or None outside."""
+        place = int(np.searchsorted(self.edges, x, side="right")) - 1
+        if not 0 <= place < len(self.edges) - 1:
+            return None
+        return place, 0.5 * float(self.edges[place] + self.edges[place + 1])
 
     def set_reference(self, density: ArrayLike) -> None:
         """Show the distribution of the reference trajectory.

@@ -15,7 +15,9 @@ from numpy.typing import ArrayLike
 
 from napari_eldyn.figures.live_plot import FRAME_WIDTH, MEAN_WIDTH, FloatArray
 from napari_eldyn.figures.style import Palette
-from napari_eldyn.figures.time_axis import MOST_POINTS, TimePlot, thinned
+from napari_eldyn.figures.time_axis import MOST_POINTS, TimePlot, frame_band, thinned
+from napari_eldyn.observables.levels import ReferenceLevels
+from napari_eldyn.observables.rollout_history import JSD_PER_SJSD
 
 __all__ = ["DIVERGENCE_LABELS", "LEVEL_LABELS", "Divergence", "DivergencePlot", "Level"]
 
@@ -65,6 +67,9 @@ class DivergencePlot(TimePlot):
         live: bool = False,
     ) -> None:
         super().__init__(axes, palette, live=live)
+        self.label = DIVERGENCE_LABELS[divergence]
+        self.scale = 1.0 if divergence == "sjsd" else JSD_PER_SJSD
+        """What an sJSD is multiplied by."""
         axes.set_ylim(1e-3, 1.0)
         axes.set_yscale("log")
         self._values: tuple[float, float] = (1e-3, 1.0)
@@ -115,6 +120,18 @@ class DivergencePlot(TimePlot):
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_ylabel(DIVERGENCE_LABELS[divergence])
         self.set_levels({})
+
+    def set_reference_levels(self, levels: ReferenceLevels) -> None:
+        """Show the levels of a reference, and the range of its single frames."""
+        low, high = frame_band(levels.frame_sjsd)
+        self.set_levels(
+            {
+                "noise": self.scale * levels.noise.sjsd,
+                "persistence": self.scale * levels.persistence.sjsd,
+                "mean_field": self.scale * levels.mean_field.sjsd,
+            },
+            (self.scale * low, self.scale * high),
+        )
 
     def set_levels(
         self, levels: Mapping[Level, float], frame_band: tuple[float, float] | None = None

@@ -6,11 +6,13 @@ and draws only the changing artists on top (*blitting*). For a vector figure all
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
@@ -87,6 +89,39 @@ class LivePlot:
             them above, may fill; as fractions of the figure.
         """
         self.axes.set_position(box)
+
+    def _thin(self, colour: str) -> Line2D:
+        """Add an empty thin line, of a single frame."""
+        (line,) = self.axes.plot([], [], color=colour, lw=FRAME_WIDTH, zorder=3.5)
+        return self._add_changing(line)
+
+    def _thick(self, names: Sequence[str], **look: Sequence[Any]) -> dict[str, Line2D]:
+        """Add an empty thick line for the mean of each generated trajectory, by name.
+
+        Parameters
+        ----------
+        names : sequence of str
+            For the legend.
+        **look : sequence
+            What tells the lines apart besides their colours, taken in turns.
+        """
+        colours, lines = self.palette.generated, {}
+        for number, name in enumerate(names):
+            own = {key: values[number % len(values)] for key, values in look.items()}
+            colour = colours[number % len(colours)]
+            (line,) = self.axes.plot([], [], color=colour, lw=MEAN_WIDTH, label=name, **own)
+            line.set_zorder(4)
+            lines[name] = self._add_changing(line)
+        return lines
+
+    def _single_frames(self) -> dict[str, Line2D]:
+        """Add the thin lines of the frame looked at and its reference."""
+        lines = {
+            "reference": self._thin(self.palette.reference_frame),
+            "generated": self._thin(self.palette.generated[0]),
+        }
+        lines["generated"].set_label("this frame")
+        return lines
 
     def _add_changing(self, artist: ArtistT) -> ArtistT:
         artist.set_animated(self._live)

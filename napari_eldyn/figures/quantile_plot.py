@@ -13,7 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from napari_eldyn.figures.live_plot import FRAME_WIDTH, MEAN_WIDTH, FloatArray, LivePlot
+from napari_eldyn.figures.layout import DASHES
+from napari_eldyn.figures.live_plot import FloatArray, LivePlot
 from napari_eldyn.figures.style import Palette
 
 __all__ = ["QuantilePlot"]
@@ -63,20 +64,8 @@ class QuantilePlot(LivePlot):
         (self._reference,) = axes.plot(
             [], [], color=palette.reference, lw=1.1, label="reference", zorder=3
         )
-        styles = ["-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1.5, 1))]
-        self._running: dict[str, Line2D] = {}
-        for number, name in enumerate(generated):
-            colour = palette.generated[number % len(palette.generated)]
-            (line,) = axes.plot(
-                [], [], color=colour, lw=MEAN_WIDTH, ls=styles[number % len(styles)], label=name
-            )
-            line.set_zorder(4)
-            self._running[name] = self._add_changing(line)
-        self._frames = {
-            "reference": self._thin(palette.reference_frame),
-            "generated": self._thin(palette.generated[0]),
-        }
-        self._frames["generated"].set_label("this frame")
+        self._running = self._thick(generated, ls=DASHES)
+        self._frames = self._single_frames()
         for share in _SHARES:
             axes.axvline(ndtri(share / 100), color=palette.grid, lw=0.6, zorder=0.5)
             # Where the curves are not: above them on the left, below them on the right.
@@ -159,10 +148,6 @@ class QuantilePlot(LivePlot):
             handles.append(self._frames["generated"])
         self.axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1.0, 0.08))
         self._redraw_needed = True
-
-    def _thin(self, colour: str) -> Line2D:
-        (line,) = self.axes.plot([], [], color=colour, lw=FRAME_WIDTH, zorder=3.5)
-        return self._add_changing(line)
 
     def _set(self, line: Line2D, quantiles: ArrayLike | None) -> None:
         if quantiles is None:

@@ -7,20 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
-from napari_eldyn.figures.divergence_plot import DIVERGENCE_LABELS, DivergencePlot
+from napari_eldyn.figures.divergence_plot import DivergencePlot
 from napari_eldyn.figures.live_plot import FloatArray
 from napari_eldyn.figures.rollout_plot import PlotChoices, RolloutPlot, ShownFrame, Yardstick
 from napari_eldyn.figures.style import Palette
-from napari_eldyn.figures.time_axis import TimePlot, nearest
+from napari_eldyn.figures.time_axis import frame_band
 from napari_eldyn.figures.trace_plot import TracePlot
-from napari_eldyn.observables.rollout_history import JSD_PER_SJSD, RolloutHistory
+from napari_eldyn.observables.rollout_history import RolloutHistory
 
 __all__ = ["RolloutDivergence", "RolloutElectrons", "RolloutExtremes"]
 
-# Share of single reference frames outside the bands, on each side.
-_BAND_TAIL = 0.05
-# The cursor reads the frame nearest to it within this share of the axis.
-_REACH = 0.03
 # Between the panels of the extremes, as a share of the height of one.
 _GAP = 0.1
 
@@ -52,23 +48,12 @@ class RolloutDivergence(DivergencePlot, RolloutPlot):
         live: bool = False,
     ) -> None:
         super().__init__(axes, palette, divergence=choices.divergence, live=live)
-        self._scale = 1.0 if choices.divergence == "sjsd" else JSD_PER_SJSD
-        self._label = DIVERGENCE_LABELS[choices.divergence]
         self._history: RolloutHistory | None = None
         self._noise: float | None = None
         levels = yardstick.levels
         if levels is not None:
-            low, high = np.quantile(levels.frame_sjsd, (_BAND_TAIL, 1 - _BAND_TAIL))
-            frame_band = (self._scale * float(low), self._scale * float(high))
-            self._noise = self._scale * levels.noise.sjsd
-            self.set_levels(
-                {
-                    "noise": self._noise,
-                    "persistence": self._scale * levels.persistence.sjsd,
-                    "mean_field": self._scale * levels.mean_field.sjsd,
-                },
-                frame_band,
-            )
+            self._noise = self.scale * levels.noise.sjsd
+            self.set_reference_levels(levels)
 
     def show(self, history: RolloutHistory | None, shown: ShownFrame) -> None:
         """Show the frames so far, and mark the time of the one looked at."""
@@ -77,38 +62,34 @@ class RolloutDivergence(DivergencePlot, RolloutPlot):
             self.set_history([], [], [])
         else:
             frames, running = history.frame_sjsd, history.running_sjsd
-            if self._scale != 1.0:
-                frames, running = self._scale * frames, self._scale * running
+            if self.scale != 1.0:
+                frames, running = self.scale * frames, self.scale * running
             self.set_history(history.times, frames, running)
         self.set_cursor(shown.time)
 
     def table(self) -> dict[str, FloatArray]:
         """Return both divergences, frame by frame."""
-        history = self._history
-        empty = np.empty(0)
-        times, frames, running = (
-            (empty, empty, empty)
-            if history is None
-            else (history.times, history.frame_sjsd, history.running_sjsd)
-        )
+        history, empty = self._history, np.empty(0)
         return {
-            "time (fs)": times,
-            "sJSD of the frame (dimensionless)": frames,
-            "sJSD of the mean so far (dimensionless)": running,
-            "JSD of the frame (nats)": JSD_PER_SJSD * frames,
-            "JSD of the mean so far (nats)": JSD_PER_SJSD * running,
+            "time (fs)": empty if history is None else history.times,
+            "sJSD of the frame (dimensionless)": empty if history is None else history.frame_sjsd,
+            "sJSD of the mean so far (dimensionless)": (
+                empty if history is None else history.running_sjsd
+            ),
+            "JSD of the frame (nats)": empty if history is None else history.frame_jsd,
+            "JSD of the mean so far (nats)": empty if history is None else history.running_jsd,
         }
 
     def read(self, x: float, y: float) -> str:
         """Give the divergences at a time."""
         history = self._history
-        place = _frame_near(self, history, x)
+        place = None if history is None else self.frame_near(history.times, x)
         if history is None or place is None:
             return ""
         frame, running = history.frame_sjsd[place], history.running_sjsd[place]
         text = (
-            f"{history.times[place]:g} fs: {self._label} of the frame {self._scale * frame:.3g}\n"
-            f"of the mean so far {self._scale * running:.3g}"
+            f"{history.times[place]:g} fs: {self.label} of the frame {self.scale * frame:.3g}\n"
+            f"of the mean so far {self.scale * running:.3g}"
         )
         if self._noise is not None:
             text += f" (noise of the reference {self._noise:.2g})"
@@ -139,7 +120,7 @@ class RolloutElectrons(TracePlot, RolloutPlot):
         series = yardstick.series
         self.set_level(
             self._expected,
-            None if series is None else _band(series.electrons),
+            None if series is None else frame_band(series.electrons),
             f"expected {self._expected:.2f}",
         )
         self.legend()
@@ -165,7 +146,7 @@ class RolloutElectrons(TracePlot, RolloutPlot):
     def read(self, x: float, y: float) -> str:
         """Give the count at a time, and how far it is off."""
         history = self._history
-        place = _frame_near(self, history, x)
+        place = None if history is None else self.frame_near(history.times, x)
         if history is None or place is None:
             return ""
         count = float(history.electrons[place])
@@ -208,7 +189,7 @@ class RolloutExtremes(TracePlot, RolloutPlot):
             values = None if series is None else getattr(series, name)
             usual = getattr(reference, name) if values is None else np.median(values)
             self._usual[name] = float(usual)
-            plot.set_level(float(usual), None if values is None else _band(values))
+            plot.set_level(float(usual), None if values is None else frame_band(values))
         self._above.legend()
         self.set_box(axes.get_position().bounds)
 
@@ -270,7 +251,7 @@ class RolloutExtremes(TracePlot, RolloutPlot):
     def read(self, x: float, y: float) -> str:
         """Give the extremes at a time."""
         history = self._history
-        place = _frame_near(self, history, x)
+        place = None if history is None else self.frame_near(history.times, x)
         if history is None or place is None:
             return ""
         return (
@@ -278,15 +259,3 @@ class RolloutExtremes(TracePlot, RolloutPlot):
             f"maximum {history.maximum[place]:.4g} (reference {self._usual['maximum']:.4g})\n"
             f"minimum {history.minimum[place]:.3g} (reference {self._usual['minimum']:.3g})"
         ).replace("-", "−")
-
-
-def _frame_near(plot: TimePlot, history: RolloutHistory | None, x: float) -> int | None:
-    if history is None or not history.n:
-        return None
-    low, high = plot.axes.get_xlim()
-    return nearest(history.times, x, _REACH * (high - low))
-
-
-def _band(values: FloatArray) -> tuple[float, float]:
-    low, high = np.quantile(values, (_BAND_TAIL, 1 - _BAND_TAIL))
-    return float(low), float(high)

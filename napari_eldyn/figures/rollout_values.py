@@ -96,10 +96,10 @@ class RolloutDistribution(DistributionPlot, RolloutPlot):
 
     def read(self, x: float, y: float) -> str:
         """Give the probability density in a bin."""
-        place = int(np.searchsorted(self.edges, x, side="right")) - 1
-        if not 0 <= place < len(self.edges) - 1:
+        found = self.bin_at(x)
+        if found is None:
             return ""
-        centre = 0.5 * float(self.edges[place] + self.edges[place + 1])
+        place, centre = found
         density = float(self._curves.yardstick.settings.normalisation.denormalise(centre))
         reference = self._density(self._curves.reference)[place]
         running = self._curves.running

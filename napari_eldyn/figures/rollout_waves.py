@@ -90,10 +90,10 @@ class RolloutStructureFactor(StructureFactorPlot, RolloutPlot):
         self._shown_frame = ShownFrame()
         levels = yardstick.levels
         self.set_reference(
-            self._s_of_q(yardstick.reference),
+            self.s_of_q(yardstick.reference),
             None
             if levels is None
-            else (self._s_of_q(levels.halves[0]), self._s_of_q(levels.halves[1])),
+            else (self.s_of_q(levels.halves[0]), self.s_of_q(levels.halves[1])),
         )
         self.legend(with_noise=choices.ratio)
         add_shell_strip(axes, palette, shells.q, shells.counts)
@@ -107,9 +107,9 @@ class RolloutStructureFactor(StructureFactorPlot, RolloutPlot):
         """Show the mean so far, and the frame being looked at."""
         self._mean = history.running if history is not None and history.n else None
         self._shown_frame = shown
-        self.set_running(None if self._mean is None else self._s_of_q(self._mean))
+        self.set_running(None if self._mean is None else self.s_of_q(self._mean))
         frames = (shown.generated, shown.reference)
-        self.set_frame(*(None if frame is None else self._s_of_q(frame) for frame in frames))
+        self.set_frame(*(None if frame is None else self.s_of_q(frame) for frame in frames))
 
     def table(self) -> dict[str, FloatArray]:
         """Return S(q) in both conventions, shell by shell."""
@@ -139,18 +139,15 @@ class RolloutStructureFactor(StructureFactorPlot, RolloutPlot):
         place = nearest(self.q, x, 0.5 * float(np.diff(self.q, append=2 * self.q[-1]).max()))
         if place is None:
             return ""
-        reference = float(self._s_of_q(self._yardstick.reference)[place])
+        reference = float(self.s_of_q(self._yardstick.reference)[place])
         text = f"q = {self.q[place]:.2f} 1/Å, "
         if self._mean is None:
             text += f"S of the reference = {reference:.3g} electrons"
         else:
-            generated = float(self._s_of_q(self._mean)[place])
+            generated = float(self.s_of_q(self._mean)[place])
             text += f"S = {generated:.3g} electrons (reference {reference:.3g}"
             text += f", ratio {generated / reference:.3f})" if reference > 0 else ")"
         return f"{text}\n{shells.counts[place]} points in the shell"
-
-    def _s_of_q(self, one: FrameStatistics | RunningStatistics) -> FloatArray:
-        return one.intensity if self.convention == "intensity" else one.amplitude
 
 
 class RolloutCorrelation(CorrelationPlot, RolloutPlot):

@@ -13,8 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 
-from napari_eldyn.figures.live_plot import FRAME_WIDTH, MEAN_WIDTH, FloatArray, LivePlot
+from napari_eldyn.figures.live_plot import FloatArray, LivePlot
 from napari_eldyn.figures.style import Palette
+from napari_eldyn.observables.statistics import FrameStatistics, RunningStatistics
 
 __all__ = ["CONVENTION_LABELS", "Convention", "StructureFactorPlot"]
 
@@ -85,24 +86,8 @@ class StructureFactorPlot(LivePlot):
             label="reference",
         )
         self._reference.set_zorder(3)
-        self._running: dict[str, Line2D] = {}
-        for number, name in enumerate(generated):
-            (line,) = axes.plot(
-                [],
-                [],
-                color=palette.generated[number % len(palette.generated)],
-                lw=MEAN_WIDTH,
-                marker=_MARKERS[number % len(_MARKERS)],
-                ms=size,
-                label=name,
-            )
-            line.set_zorder(4)
-            self._running[name] = self._add_changing(line)
-        self._frames = {
-            "reference": self._thin(palette.reference_frame),
-            "generated": self._thin(palette.generated[0]),
-        }
-        self._frames["generated"].set_label("this frame")
+        self._running = self._thick(generated, marker=_MARKERS, ms=[size])
+        self._frames = self._single_frames()
         axes.set_xlim(0, 1.03 * self.q[-1])
         axes.set_xlabel(r"wave number $q$ (1/Å)")
         if relative:
@@ -112,6 +97,10 @@ class StructureFactorPlot(LivePlot):
             axes.yaxis.set_major_locator(LogLocator(numticks=6))
             axes.yaxis.set_minor_formatter(NullFormatter())
             axes.set_ylabel(r"$S(q)$ (electrons)")
+
+    def s_of_q(self, statistics: FrameStatistics | RunningStatistics) -> FloatArray:
+        """Return S(q) in the plot's convention, electrons, shape (shells,)."""
+        return statistics.intensity if self.convention == "intensity" else statistics.amplitude
 
     def set_reference(
         self, values: ArrayLike, halves: tuple[ArrayLike, ArrayLike] | None = None
@@ -175,10 +164,6 @@ class StructureFactorPlot(LivePlot):
             low, high = self._range
             self.axes.set_ylim(low, high + self._legend_room * (high - low))
         self._redraw_needed = True
-
-    def _thin(self, colour: str) -> Line2D:
-        (line,) = self.axes.plot([], [], color=colour, lw=FRAME_WIDTH, zorder=3.5)
-        return self._add_changing(line)
 
     def _set(self, line: Line2D, values: ArrayLike | None) -> None:
         if values is None:

@@ -8,10 +8,15 @@ from matplotlib.axes import Axes
 from napari_eldyn.figures.live_plot import FloatArray, LivePlot
 from napari_eldyn.figures.style import Palette
 
-__all__ = ["MOST_POINTS", "TimePlot", "nearest", "thinned"]
+__all__ = ["MOST_POINTS", "TimePlot", "frame_band", "nearest", "thinned"]
 
 MOST_POINTS = 400
 """Points of a line at most."""
+
+# Share of single reference frames outside of their band, on each side.
+_BAND_TAIL = 0.05
+# The mouse reads the frame nearest to it within this share of the axis.
+_REACH = 0.03
 
 
 class TimePlot(LivePlot):
@@ -53,6 +58,19 @@ class TimePlot(LivePlot):
         if time is not None:
             self._cursor.set_xdata([time, time])
 
+    def frame_near(self, times: FloatArray, x: float) -> int | None:
+        """Return the frame that the mouse points at, or None if none is near.
+
+        Parameters
+        ----------
+        times : numpy.ndarray, shape (n,)
+            Rising times of the frames, fs.
+        x : float
+            On the axis, fs.
+        """
+        low, high = self.axes.get_xlim()
+        return nearest(times, x, _REACH * (high - low))
+
     def _fit_times(self, times: FloatArray) -> None:
         """Widen the axis, in strides, to take in rising times (at least one)."""
         first, last = float(times[0]), float(times[-1])
@@ -63,6 +81,12 @@ class TimePlot(LivePlot):
             start = min(first, self._times[0])
             span = max(1.5 * (self._times[1] - start), 1.1 * (last - start))
             self.set_time_range(start, start + span)
+
+
+def frame_band(values: FloatArray) -> tuple[float, float]:
+    """Return the range in which 90 % of single reference frames lie."""
+    low, high = np.quantile(values, (_BAND_TAIL, 1 - _BAND_TAIL))
+    return float(low), float(high)
 
 
 def thinned(times: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
