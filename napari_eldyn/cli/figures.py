@@ -352,7 +352,8 @@ def _render(
     overwrite: bool,
 ) -> None:
     from napari_eldyn.export.figures import render_figure
-    from napari_eldyn.export.render import default_look, finish, open_studio
+    from napari_eldyn.export.look import default_look
+    from napari_eldyn.export.render import finish, open_studio
     from napari_eldyn.figures.kinds import FIGURE_KINDS
 
     assert sources.reference is not None

@@ -30,11 +30,19 @@ from napari_eldyn.observables.levels import ReferenceLevels
 from napari_eldyn.observables.statistics import RunningStatistics
 
 if TYPE_CHECKING:
-    from napari_eldyn.export.render import Look, Studio
+    from napari_eldyn.export.look import Look
+    from napari_eldyn.export.render import Clocks, Studio
 
-__all__ = ["FigureSources", "collect_figure", "refuse_missing", "render_figure"]
+__all__ = [
+    "FigureSources",
+    "collect_figure",
+    "plan_rendering",
+    "refuse_missing",
+    "render_figure",
+    "story_of",
+]
 
-RENDER_TIMES = {"single": 3, "double": 4}
+_RENDER_TIMES = {"single": 3, "double": 4}
 """Columns of renderings by width, if no times are asked for."""
 
 
@@ -159,6 +167,31 @@ def collect_figure(
     return PublishedFigure(kind, data, style, options, story_of(sources))
 
 
+def plan_rendering(
+    kind: str,
+    sources: FigureSources,
+    style: FigureStyle,
+    look: Look | None,
+    times: Sequence[float] | None,
+) -> tuple[Clocks, Sequence[float], Look]:
+    """Choose what `render_figure` was not told: the rows, the times and the look.
+
+    Raises
+    ------
+    EldynError
+        If something is missing or does not fit together.
+    """
+    from napari_eldyn.export.look import default_look
+
+    refuse_missing(kind, sources)
+    reference = sources.reference
+    assert reference is not None
+    clocks = start_times(sources.candidates, reference)
+    if not times:
+        times = shared_times(sources.candidates, reference, _RENDER_TIMES[style.columns])
+    return clocks, times, look or default_look(reference[0])
+
+
 def render_figure(
     kind: str,
     sources: FigureSources,
@@ -198,17 +231,10 @@ def render_figure(
     EldynError
         If something is missing or does not fit together.
     """
-    from napari_eldyn.export.render import default_look, render_panels
+    from napari_eldyn.export.render import render_panels
     from napari_eldyn.figures.render_figure import RenderOptions
 
-    refuse_missing(kind, sources)
-    reference = sources.reference
-    assert reference is not None
-    clocks = start_times(sources.candidates, reference)
-    if not times:
-        times = shared_times(sources.candidates, reference, RENDER_TIMES[style.columns])
-    if look is None:
-        look = default_look(reference[0])
+    clocks, times, look = plan_rendering(kind, sources, style, look, times)
     chosen = cast(RenderOptions, options or RenderOptions())
     data = yield from render_panels(studio, cast(Any, kind), clocks, times, look, style, chosen)
     return PublishedFigure(kind, data, style, chosen, story_of(sources))

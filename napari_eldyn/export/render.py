@@ -4,139 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from napari_eldyn.density.grid import PeriodicGrid, resample
+from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.density.trajectory import DensityTrajectory, check_frame
 from napari_eldyn.evaluation.figure_data import frame_at
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.export.canvas import render_uncovered, volume_canvas
+from napari_eldyn.export.isosurface import isosurface
+from napari_eldyn.export.look import (
+    Look,
+    colours_of,
+    fitted_scale,
+    middle_of,
+    origin_of,
+    projection_of,
+    three,
+)
 from napari_eldyn.figures.presets import FigureStyle
 from napari_eldyn.figures.render_figure import (
     RenderData,
     RenderOptions,
-    cell_corners,
     panel_inches,
-    project,
 )
 from napari_eldyn.figures.style import DARK
 from napari_eldyn.viewer._compat import hidden_window, short_side
-from napari_eldyn.viewer.layers import contrast_limits, layer_keywords
-from napari_eldyn.viewer.presentation import PERSPECTIVE, UP, VIEW_DIRECTION
+from napari_eldyn.viewer.layers import layer_keywords
 
 if TYPE_CHECKING:
     from napari import Viewer
-    from napari.layers import Image
 
-__all__ = ["Look", "Studio", "default_look", "look_of", "open_studio", "render_panels"]
+__all__ = ["Clocks", "Rendering", "Studio", "finish", "open_studio", "render_panels"]
 
 Clocks = Mapping[str, tuple[DensityTrajectory, float]]
 Rendering = Literal["isosurface", "volume"]
-FloatArray = NDArray[np.float64]
 T = TypeVar("T")
 
-_FILLED = 0.96  # of a panel's side, by the cell if nobody has zoomed
-_FINER = 2  # points of an isosurface per grid point, by Fourier interpolation
 # Shading darkens them: the light colours of the dark theme, on any paper.
 _SURFACES = ("#c3cad6", *DARK.generated)
 _QUANTITY = r"density $\rho$ (electrons/Å³)"
-
-
-@dataclass(frozen=True)
-class Look:
-    """Camera and colours of a rendered volume.
-
-    Parameters
-    ----------
-    limits : tuple of float
-        Densities in the first and last colour, electrons/Å³.
-    colormap : Any
-        As napari takes it, or colours from the first to the last, shape (n, 4).
-    rendering : str
-        napari's name of the projection.
-    level : float
-        Of the isosurface, electrons/Å³.
-    gamma, attenuation : float
-        As napari's layer has them.
-    interpolation : str
-        Between voxels.
-    view, up : tuple of float
-        Directions into and up the picture, in Å.
-    perspective : float
-        Opening of the camera, degrees.
-    orientation : tuple of str, optional
-        Of napari's axes; napari's default if not given.
-    scale : float or None
-        Sides of a panel that 1 Å fills at the camera's centre; None: the cell fills the panel.
-    centre : tuple of float or None
-        What the camera looks at, Å; None: the middle of the cell.
-    """
-
-    limits: tuple[float, float]
-    level: float
-    colormap: Any = "inferno"
-    rendering: str = "mip"
-    gamma: float = 1.0
-    attenuation: float = 0.05
-    interpolation: str = "linear"
-    view: tuple[float, float, float] = VIEW_DIRECTION
-    up: tuple[float, float, float] = UP
-    perspective: float = PERSPECTIVE
-    orientation: tuple[str, str, str] | None = None
-    scale: float | None = None
-    centre: tuple[float, float, float] | None = None
-
-
-def default_look(density: NDArray[np.float32]) -> Look:
-    """Return how a trajectory looks when it is opened, with the contrast of this frame."""
-    low, high = contrast_limits(density)
-    return Look(limits=(low, high), level=0.5 * (low + high))
-
-
-def look_of(viewer: Viewer, layer: Image) -> Look:
-    """Return the look of a density layer in a window, camera and all.
-
-    In 2D the camera is that of a newly opened trajectory.
-
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        The window.
-    layer : napari.layers.Image
-        A density layer in it.
-    """
-    low, high = (float(value) for value in layer.contrast_limits)
-    look = Look(
-        limits=(low, high),
-        level=float(layer.iso_threshold),
-        colormap=layer.colormap,
-        rendering=str(getattr(layer.rendering, "value", layer.rendering)),
-        gamma=float(layer.gamma),
-        attenuation=float(layer.attenuation),
-        interpolation=str(getattr(layer.interpolation3d, "value", layer.interpolation3d)),
-    )
-    if viewer.dims.ndisplay != 3:
-        return look
-    camera = viewer.scene.camera
-    depth, vertical, horizontal = (str(getattr(x, "value", x)) for x in camera.orientation)
-    return replace(
-        look,
-        view=_three(camera.view_direction),
-        up=_three(camera.up_direction),
-        perspective=float(camera.perspective),
-        orientation=(depth, vertical, horizontal),
-        scale=float(camera.zoom) / short_side(viewer, viewer.canvas.size),
-        centre=_three(camera.center[-3:]),
-    )
-
-
-def _three(vector: ArrayLike) -> tuple[float, float, float]:
-    x, y, z = (float(value) for value in np.asarray(vector))
-    return x, y, z
 
 
 class Studio:
@@ -211,7 +120,7 @@ class Studio:
             camera.orientation = look.orientation
         camera.perspective = look.perspective
         camera.set_view_direction(look.view, look.up)
-        camera.center = _middle(look, grid)
+        camera.center = middle_of(look, grid)
         scale = fitted_scale(look, grid, self.right_handed)
         camera.zoom = scale * short_side(viewer, viewer.canvas.size)
         return render_uncovered(viewer)
@@ -278,123 +187,6 @@ def open_studio() -> Iterator[Studio]:
             yield studio
         finally:
             studio.close()
-
-
-def isosurface(
-    density: NDArray[np.float32], grid: PeriodicGrid, level: float
-) -> tuple[NDArray[np.float32], NDArray[np.int32]] | None:
-    """Find the surface of a level, closed where the cell ends.
-
-    Parameters
-    ----------
-    density : numpy.ndarray, shape (nx, ny, nz)
-        Electrons/Å³, periodic.
-    grid : PeriodicGrid
-        Of the density.
-    level : float
-        Electrons/Å³.
-
-    Returns
-    -------
-    tuple of numpy.ndarray, or None
-        Vertices [Å] and triangles; None where the density does not reach the level. The density
-        is interpolated to twice the points, which is exact for the waves that the grid holds.
-    """
-    from skimage.measure import marching_cubes
-
-    fine = resample(density, [_FINER * n for n in density.shape])
-    # From half a voxel before the first point to half a voxel behind the last, as napari's boxes.
-    fine = np.pad(fine, ((1, 0),) * 3, mode="wrap")
-    if not fine.min() < level < fine.max():
-        return None
-    outside = level - 1e3 * max(abs(level), float(fine.max()) - level)
-    vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
-        np.pad(fine, 1, constant_values=outside), level
-    )
-    places = (vertices - 2) / _FINER @ grid.voxel_vectors
-    return places.astype(np.float32), faces.astype(np.int32)
-
-
-# -- where things lie -----------------------------------------------------------------------------
-
-
-def _origin(grid: PeriodicGrid) -> FloatArray:
-    origin: FloatArray = -0.5 * grid.voxel_vectors.sum(axis=0)
-    return origin
-
-
-def _middle(look: Look, grid: PeriodicGrid) -> tuple[float, ...]:
-    if look.centre is not None:
-        return look.centre
-    return _three(_origin(grid) + grid.cell.sum(axis=0) / 2)
-
-
-def projection_of(
-    look: Look, grid: PeriodicGrid, scale: float, pixels: int, right_handed: bool
-) -> FloatArray:
-    """Return what turns (x, y, z, 1) in Å into homogeneous pixels of a square picture.
-
-    Parameters
-    ----------
-    look : Look
-        Camera.
-    grid : PeriodicGrid
-        Gives the middle of the cell.
-    scale : float
-        Sides of the picture that 1 Å fills at the camera's centre.
-    pixels : int
-        Side of the picture.
-    right_handed : bool
-        Whether the camera's axes are.
-
-    Returns
-    -------
-    numpy.ndarray, shape (4, 4)
-        As in `RenderData`. The zoom holds at the camera's centre; a perspective of φ degrees
-        stands 1/(2 scale tan φ/2) from it (vispy's turntable and arcball cameras).
-    """
-    view, up = (np.asarray(v) / np.linalg.norm(v) for v in (look.view, look.up))
-    right = np.cross(view, up) if right_handed else np.cross(up, view)
-    right /= np.linalg.norm(right)
-    up = np.cross(right, view) if right_handed else np.cross(view, right)
-    centre = np.array(_middle(look, grid))
-    rows = np.zeros((4, 4))
-    rows[0, :3], rows[1, :3] = scale * right, -scale * up
-    rows[2, :3] = view
-    rows[3, 3] = 1.0
-    rows[:3, 3] = -rows[:3, :3] @ centre
-    if look.perspective > 0:
-        distance = 1.0 / (2 * scale * np.tan(np.radians(look.perspective) / 2))
-        rows[3] = rows[2] / distance
-        rows[3, 3] += 1.0
-    picture = np.diag([pixels, pixels, 1.0, 1.0])
-    picture[:2, 3] = pixels / 2
-    mapped: FloatArray = picture @ rows
-    return mapped
-
-
-def fitted_scale(look: Look, grid: PeriodicGrid, right_handed: bool) -> float:
-    """Return the look's scale, or that at which the cell fills a panel."""
-    if look.scale is not None:
-        return look.scale
-    corners = cell_corners(grid.cell, _origin(grid))
-    reach = float(np.linalg.norm(corners - np.array(_middle(look, grid)), axis=1).max())
-
-    def filled(scale: float) -> float:
-        pixels = project(projection_of(look, grid, scale, 1, right_handed), corners)
-        return float(2 * np.abs(pixels - 0.5).max())
-
-    # With perspective what is near grows faster than the scale, until the camera is inside.
-    low, high = 1e-3 / reach, 0.5 / reach
-    while filled(high) < _FILLED and high < 2 / reach:
-        high *= 1.1
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if filled(middle) < _FILLED else (low, middle)
-    return low
-
-
-# -- whole figures --------------------------------------------------------------------------------
 
 
 def render_panels(
@@ -487,10 +279,10 @@ def render_panels(
         names=names,
         times=leads,
         pictures=tuple(rows),
-        cell=tuple(_three(vector) for vector in grid.cell),
-        origin=_three(_origin(grid)),
+        cell=tuple(three(vector) for vector in grid.cell),
+        origin=three(origin_of(grid)),
         projection=projection_of(look, grid, scale, pixels, studio.right_handed),
-        view_direction=_three(view / np.linalg.norm(view)),
+        view_direction=three(view / np.linalg.norm(view)),
         rendering="iso" if is_surface else look.rendering,
         level=look.level if is_surface or look.rendering == "iso" else None,
         colours=colours_of(look.colormap),
@@ -506,16 +298,6 @@ def _colormap(look: Look) -> Any:
 
     colours = look.colormap
     return Colormap(colours, name="figure") if isinstance(colours, np.ndarray) else colours
-
-
-def colours_of(colormap: Any) -> NDArray[np.float32]:
-    """Return 256 colours of a colormap as napari draws them, shape (256, 4)."""
-    from napari.utils.colormaps import ensure_colormap
-
-    if isinstance(colormap, np.ndarray):
-        return colormap.astype(np.float32)
-    mapped = ensure_colormap(colormap).map(np.linspace(0, 1, 256))
-    return np.asarray(mapped, dtype=np.float32)
 
 
 def finish(steps: Generator[tuple[int, int], None, T], report: Callable[[int, int], Any]) -> T:

@@ -15,14 +15,12 @@ import numpy as np
 
 from napari_eldyn.density import DensityTrajectory, PeriodicGrid
 from napari_eldyn.density.trajectory import check_frame
-from napari_eldyn.evaluation.figure_data import frame_at, shared_times, start_times
-from napari_eldyn.export.figures import RENDER_TIMES, FigureSources, refuse_missing, story_of
+from napari_eldyn.evaluation.figure_data import frame_at
+from napari_eldyn.export.figures import FigureSources, plan_rendering, story_of
+from napari_eldyn.export.look import Look, colours_of
 from napari_eldyn.export.render import (
     Clocks,
-    Look,
     Rendering,
-    colours_of,
-    default_look,
     finish,
     open_studio,
     render_panels,
@@ -75,13 +73,7 @@ def render_apart(
     EldynError
         If something is missing or does not fit together.
     """
-    refuse_missing(kind, sources)
-    reference = sources.reference
-    assert reference is not None
-    clocks = start_times(sources.candidates, reference)
-    if not times:
-        times = shared_times(sources.candidates, reference, RENDER_TIMES[style.columns])
-    look = look or default_look(reference[0])
+    clocks, times, look = plan_rendering(kind, sources, style, look, times)
     options = options or RenderOptions()
     with tempfile.TemporaryDirectory(prefix="eldyn-render-") as name:
         folder = Path(name)

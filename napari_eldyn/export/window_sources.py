@@ -10,7 +10,7 @@ from napari_eldyn.evaluation.inputs import Candidate, Start
 from napari_eldyn.evaluation.logs import TrainingLog
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.export.figures import FigureSources
-from napari_eldyn.export.render import Look, look_of
+from napari_eldyn.export.look import Look, look_of
 from napari_eldyn.observables.statistics import combine
 from napari_eldyn.viewer.layers import layer_trajectory
 from napari_eldyn.viewer.samples import sample_title

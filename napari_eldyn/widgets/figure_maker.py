@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_eldyn.evaluation.stages import Stages
 from napari_eldyn.export.figures import FigureSources, collect_figure
-from napari_eldyn.export.render import Look
+from napari_eldyn.export.look import Look
 from napari_eldyn.export.render_apart import render_apart
 from napari_eldyn.figures.apart import draw_apart, save_apart
 from napari_eldyn.figures.published import PublishedFigure

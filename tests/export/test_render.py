@@ -15,16 +15,9 @@ import pytest
 
 from napari_eldyn.density import DensityTrajectory, PeriodicGrid
 from napari_eldyn.exceptions import EldynError
-from napari_eldyn.export.render import (
-    Look,
-    Studio,
-    default_look,
-    finish,
-    fitted_scale,
-    isosurface,
-    projection_of,
-    render_panels,
-)
+from napari_eldyn.export.isosurface import isosurface
+from napari_eldyn.export.look import Look, default_look, fitted_scale, projection_of
+from napari_eldyn.export.render import Studio, finish, render_panels
 from napari_eldyn.figures.presets import figure_style
 from napari_eldyn.figures.render_figure import (
     RenderOptions,

@@ -10,7 +10,7 @@ from napari_eldyn.density import DensityTrajectory, PeriodicGrid
 from napari_eldyn.evaluation.inputs import Candidate, Start
 from napari_eldyn.export.canvas import grab_volumes
 from napari_eldyn.export.figures import FigureSources
-from napari_eldyn.export.render import look_of
+from napari_eldyn.export.look import look_of
 from napari_eldyn.export.render_apart import render_apart
 from napari_eldyn.figures.presets import figure_style
 from napari_eldyn.figures.render_figure import RenderOptions, panel_inches
