@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QFormLayout, QFrame, QScrollArea, QStyle, QVBoxLayout, QWidget
+from qtpy.QtCore import QSize
+from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
 from napari_eldyn.figures.style import palette_on
 from napari_eldyn.viewer.controller import controller_of
@@ -16,6 +16,7 @@ from napari_eldyn.widgets.compare_plot import ComparePlot
 from napari_eldyn.widgets.member_box import MemberBox
 from napari_eldyn.widgets.messages import MessageArea
 from napari_eldyn.widgets.panel_boxes import OffsetRow, PanelBoxes, ViewSwitch
+from napari_eldyn.widgets.parts import least_size, scrolling
 from napari_eldyn.widgets.rollout_list import RolloutList
 from napari_eldyn.widgets.section import Section
 from napari_eldyn.widgets.slice_mode import SliceMode
@@ -89,23 +90,15 @@ class CompareDock(QWidget):
             section.header.toggled.connect(self._remember_folded)
             whole.addWidget(section)
         whole.addStretch(0)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
         outside = QVBoxLayout(self)
         outside.setContentsMargins(0, 0, 0, 0)
         outside.setSpacing(0)
-        outside.addWidget(scroll, 1)
+        outside.addWidget(scrolling(inside), 1)
         outside.addWidget(self.messages)  # outside of what scrolls: an error is always in sight
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Never cut the content at the side; it may be scrolled."""
-        style = self.style()
-        assert style is not None
-        bar = style.pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
-        return QSize(self._inside.minimumSizeHint().width() + bar, 200)
+        return least_size(self._inside)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Ask for the height of the content: a dock below takes the rest."""

@@ -142,7 +142,7 @@ class ComparePlot(QWidget):
         self._schedule()
 
     def _schedule(self, _: object = None) -> None:
-        if not self._timer.isActive():
+        if self.isVisible() and not self._timer.isActive():
             self._timer.start()
 
     def _choose(self, _: object = None) -> None:

@@ -6,22 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtCore import QSize, QTimer
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QFileDialog,
-    QFormLayout,
-    QFrame,
-    QLineEdit,
-    QListWidget,
-    QListWidgetItem,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
-    QStyle,
     QVBoxLayout,
     QWidget,
 )
@@ -31,7 +23,7 @@ from napari_eldyn.exceptions import EldynError
 from napari_eldyn.export.figures import FigureSources
 from napari_eldyn.export.window_sources import window_look, window_sources
 from napari_eldyn.figures.kinds import FIGURE_KINDS
-from napari_eldyn.figures.presets import COLUMNS, PRESETS, THEMES, FigureStyle, font_of
+from napari_eldyn.figures.presets import font_of
 from napari_eldyn.figures.published import PublishedFigure, open_published
 from napari_eldyn.figures.sidecar import SIDECAR_ENDING
 from napari_eldyn.viewer._compat import main_window, unwrap
@@ -39,15 +31,15 @@ from napari_eldyn.viewer.closing import ClosingWatch
 from napari_eldyn.viewer.controller import controller_of
 from napari_eldyn.viewer.docking import place_dock
 from napari_eldyn.viewer.preferences import remember, remembered
+from napari_eldyn.widgets.figure_form import FigureForm
 from napari_eldyn.widgets.figure_maker import FigureMaker
 from napari_eldyn.widgets.figure_picture import FigurePicture
 from napari_eldyn.widgets.messages import MessageArea
-from napari_eldyn.widgets.parts import row, spin
+from napari_eldyn.widgets.parts import least_size, row, scrolling
 
 if TYPE_CHECKING:
     import napari
 
-    from napari_eldyn.viewer.shelf import ShelvedRollout
 
 __all__ = ["FigureDock"]
 
@@ -58,14 +50,6 @@ _FORMATS = {
     "PDF": ("pdf",),
     "SVG": ("svg",),
     "PNG": ("png",),
-}
-_KIND_HELP = {
-    "fig2": "Mid-plane slices of the reference and of rollouts at the same times",
-    "fig3": "Distribution of the normalised density and S(q), with sJSD",
-    "s1": "Distribution of the reference with its log-normal fit, μ and σ",
-    "s2": "Reconstruction error of the autoencoder against optimisation steps of a training run",
-    "isosurface": "Isosurfaces at a level, with the camera of the window",
-    "volume": "Volumes as the window shows them: camera, contrast, colours, projection",
 }
 
 
@@ -89,16 +73,12 @@ class FigureDock(QWidget):
         self._from_sidecar = False
         self._runs: dict[str, TrainingLog] = {}
         self._save_next: Path | None = None
-        self._hidden_rollouts: set[int] = set()
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(_SETTLE_MS)
         self._build()
         self.restore_session_state(remembered(_GROUP))
         self._connect()
-        self._fill_rollouts()
-        self._show_kind()
-        self._show_widths()
         self._update_enabled()
         window = main_window(unwrap(napari_viewer))
         if window is not None:
@@ -109,53 +89,7 @@ class FigureDock(QWidget):
     # -- widgets ------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.kind = QComboBox()
-        for name, one in FIGURE_KINDS.items():
-            self.kind.addItem(one.title, name)
-            place = self.kind.count() - 1
-            self.kind.setItemData(place, _KIND_HELP[name], Qt.ItemDataRole.ToolTipRole)
-        self.preset = QComboBox()
-        for name, rules in PRESETS.items():
-            self.preset.addItem(rules.title, name)
-            tip = f"{rules.single:g} or {rules.double:g} mm wide, text of {rules.size:g} points"
-            self.preset.setItemData(self.preset.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-        self.preset.setToolTip("Widths (mm), fonts (points) and lines of a journal or slide")
-        self.columns = QComboBox()
-        self.columns.addItems([name.capitalize() for name in COLUMNS])
-        self.columns.setToolTip("One or two columns of the journal, in mm")
-        self.theme = QComboBox()
-        self.theme.addItems([name.capitalize() for name in THEMES])
-        self.theme.setToolTip("Dark writing on white, or light writing on dark")
-        self.dpi = spin(72, 2400, "Dots per inch of pictures and renderings; journals ask for 300")
-        self.dpi.setSuffix(" dpi")
-        self.dpi.setValue(300)
-        for box in (self.kind, self.preset, self.columns):
-            box.setSizeAdjustPolicy(
-                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-            )
-            box.setMinimumContentsLength(8)
-        self.title = QLineEdit()
-        self.title.setPlaceholderText("none")
-        self.title.setToolTip("Written above the figure")
-        self.rollouts = QListWidget()
-        self.rollouts.setToolTip("Rollouts of this window; those ticked are in the figure")
-        self.rollouts.setFixedHeight(64)
-        self.rollouts.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.times = QLineEdit()
-        self.times.setPlaceholderText("evenly spread")
-        self.times.setToolTip(
-            "Times since the start in fs, separated by commas: the columns of the figure"
-        )
-        self.level = QDoubleSpinBox()
-        self.level.setDecimals(4)
-        self.level.setRange(0.0, 1000.0)
-        self.level.setSingleStep(0.005)
-        self.level.setSpecialValueText("as in the window")
-        self.level.setKeyboardTracking(False)
-        self.level.setToolTip("Level of the isosurface in electrons/Å³")
-        self.run = QPushButton("Training run …")
-        self.run.setToolTip("Choose the folder that eldyn-train fit wrote; its log has the error")
-
+        self.form = FigureForm(self.controller)
         self.draw = QPushButton("Draw")
         self.draw.setToolTip("Take the frames, camera and contrast of now, and draw the figure")
         self.cancel = QPushButton("Cancel")
@@ -182,38 +116,20 @@ class FigureDock(QWidget):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        self.form = form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setVerticalSpacing(4)
-        form.addRow("Figure", self.kind)
-        form.addRow("Journal", self.preset)
-        form.addRow("Width", row(self.columns, self.theme))
-        form.addRow("Pictures", self.dpi)
-        form.addRow("Title", self.title)
-        form.addRow("Rollouts", self.rollouts)
-        form.addRow("Times (fs)", self.times)
-        form.addRow("Level (e/Å³)", self.level)
-        form.addRow("", self.run)
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(6, 6, 6, 6)
         column.setSpacing(6)
-        column.addLayout(form)
+        column.addWidget(self.form)
         column.addWidget(row(self.draw, self.cancel))
         column.addWidget(self.bar)
         column.addWidget(row(self.save, self.formats))
         column.addWidget(row(self.redraw, self.copy))
         column.addWidget(self.picture)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
         outside = QVBoxLayout(self)
         outside.setContentsMargins(0, 0, 0, 0)
-        outside.addWidget(scroll, 1)
+        outside.addWidget(scrolling(inside), 1)
         outside.addWidget(self.messages)
         self._inside = inside
         for button in (self.draw, self.cancel, self.save):
@@ -221,10 +137,7 @@ class FigureDock(QWidget):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Never cut the content at the side; it may be scrolled."""
-        style = self.style()
-        assert style is not None
-        bar = style.pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
-        return QSize(self._inside.minimumSizeHint().width() + bar, 200)
+        return least_size(self._inside)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Ask for the height of the content."""
@@ -233,16 +146,12 @@ class FigureDock(QWidget):
     # -- wiring -------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        self.kind.currentIndexChanged.connect(self._choose_kind)
-        for box in (self.preset, self.columns, self.theme):
-            box.currentIndexChanged.connect(self._restyle)
-        self.dpi.valueChanged.connect(self._restyle)
-        self.title.editingFinished.connect(self._restyle)
-        self.times.editingFinished.connect(self._remember)
-        self.level.valueChanged.connect(self._remember)
+        self.form.kind_changed.connect(self._choose_kind)
+        self.form.restyled.connect(self._restyle)
+        self.form.changed.connect(self._remember)
+        self.form.rollouts.changed.connect(self._update_enabled)
+        self.form.run.clicked.connect(self._choose_run)
         self.formats.currentIndexChanged.connect(self._remember)
-        self.rollouts.itemChanged.connect(self._rollout_ticked)
-        self.run.clicked.connect(self._choose_run)
         self.draw.clicked.connect(self.draw_now)
         self.cancel.clicked.connect(self.maker.cancel)
         self.save.clicked.connect(self._ask_and_save)
@@ -254,128 +163,29 @@ class FigureDock(QWidget):
         self.maker.failed.connect(self._fail)
         self.maker.progressed.connect(self._show_progress)
         self.maker.ended.connect(self._work_ended)
-        self.controller.shelf.changed.connect(self._fill_rollouts)
         self.controller.state_changed.connect(self._update_enabled)
         self.controller.reference_changed.connect(self._update_enabled)
 
     # -- choices ------------------------------------------------------------------------------
 
-    @property
-    def chosen_kind(self) -> str:
-        """Key of the kind of figure."""
-        return str(self.kind.currentData())
-
-    @property
-    def style_chosen(self) -> FigureStyle:
-        """Preset, width, theme and dots per inch as chosen."""
-        return FigureStyle(
-            str(self.preset.currentData()),
-            COLUMNS[self.columns.currentIndex()],
-            THEMES[self.theme.currentIndex()],
-            self.dpi.value(),
-        )
-
-    @property
-    def chosen_rollouts(self) -> list[ShelvedRollout]:
-        """The rollouts ticked."""
-        items = [self.rollouts.item(k) for k in range(self.rollouts.count())]
-        ticked = [item is not None and item.checkState() == Qt.CheckState.Checked for item in items]
-        shown = [one for one, on in zip(self._shelved, ticked, strict=False) if on]
-        # Colours and dashes in the order of those of the Statistics dock.
-        return sorted(shown, key=lambda one: one.colour)
-
-    @property
-    def _shelved(self) -> tuple[ShelvedRollout, ...]:
-        return self.controller.shelf.rollouts
-
     def session_state(self) -> dict[str, Any]:
         """Return what is chosen, for a saved session."""
-        style = self.style_chosen
-        return {
-            "kind": self.chosen_kind,
-            "preset": style.preset,
-            "columns": style.columns,
-            "theme": style.theme,
-            "dpi": style.dpi,
-            "level": self.level.value(),
-            "times": self.times.text(),
-            "formats": self.formats.currentText(),
-        }
+        return {**self.form.choices(), "formats": self.formats.currentText()}
 
     def restore_session_state(self, choices: dict[str, Any]) -> None:
         """Take up what was chosen, as far as it is still possible."""
-        for box, key in ((self.kind, "kind"), (self.preset, "preset")):
-            place = box.findData(choices.get(key))
-            box.setCurrentIndex(max(place, 0))
-        for box, key, known in (
-            (self.columns, "columns", COLUMNS),
-            (self.theme, "theme", THEMES),
-            (self.formats, "formats", tuple(_FORMATS)),
-        ):
-            value = choices.get(key)
-            box.setCurrentIndex(known.index(value) if value in known else 0)
-        dpi, level = choices.get("dpi"), choices.get("level")
-        if isinstance(dpi, int) and 72 <= dpi <= 2400:
-            self.dpi.setValue(dpi)
-        if isinstance(level, (int, float)) and 0 <= level <= 1000:
-            self.level.setValue(level)
-        if isinstance(times := choices.get("times"), str):
-            self.times.setText(times)
+        self.form.choose(choices)
+        known, value = list(_FORMATS), choices.get("formats")
+        self.formats.setCurrentIndex(known.index(value) if value in known else 0)
 
     def _remember(self) -> None:
         remember(_GROUP, **self.session_state())
 
     def _choose_kind(self) -> None:
-        self._show_kind()
         self._remember()
         self._from_sidecar = False
         self.figure = None
         self.picture.clear_picture("Draw shows the figure here.")
-        self._update_enabled()
-
-    def _show_kind(self) -> None:
-        """Show the controls that the kind of figure has."""
-        kind = self.chosen_kind
-        for widget, kinds in (
-            (self.rollouts, ("fig2", "fig3", "isosurface", "volume")),
-            (self.times, ("fig2", "isosurface", "volume")),
-            (self.level, ("isosurface",)),
-            (self.run, ("s2",)),
-        ):
-            self.form.setRowVisible(widget, kind in kinds)
-        self.kind.setToolTip(_KIND_HELP[kind])
-
-    def _show_widths(self) -> None:
-        """Say how wide the columns of the journal are."""
-        rules = PRESETS[str(self.preset.currentData())]
-        for place, width in enumerate((rules.single, rules.double)):
-            self.columns.setItemText(place, f"{COLUMNS[place].capitalize()}, {width:g} mm")
-
-    def _fill_rollouts(self) -> None:
-        shelved = self.controller.shelf.rollouts
-        self.rollouts.blockSignals(True)
-        self.rollouts.clear()
-        for one in shelved:
-            item = QListWidgetItem(one.label or "generated")
-            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-            hidden = id(one) in self._hidden_rollouts
-            item.setCheckState(Qt.CheckState.Unchecked if hidden else Qt.CheckState.Checked)
-            item.setToolTip(one.description)
-            self.rollouts.addItem(item)
-        if not shelved:
-            item = QListWidgetItem("none yet: run one in the Rollout dock")
-            item.setFlags(Qt.ItemFlag.NoItemFlags)
-            self.rollouts.addItem(item)
-        self.rollouts.blockSignals(False)
-        self._hidden_rollouts &= {id(one) for one in shelved}
-        self._update_enabled()
-
-    def _rollout_ticked(self, item: QListWidgetItem) -> None:
-        one = self.controller.shelf.rollouts[self.rollouts.row(item)]
-        if item.checkState() == Qt.CheckState.Checked:
-            self._hidden_rollouts.discard(id(one))
-        else:
-            self._hidden_rollouts.add(id(one))
         self._update_enabled()
 
     # -- drawing ------------------------------------------------------------------------------
@@ -384,36 +194,35 @@ class FigureDock(QWidget):
         """Take the frames, camera and contrast of now, and draw the figure."""
         self.messages.clear()
         self._settle.stop()
-        kind, style = self.chosen_kind, self.style_chosen
+        kind, style = self.form.chosen_kind, self.form.style_chosen
         try:
-            times = _parsed_times(self.times.text())
+            times = self.form.times_chosen
             sources = self._sources()
             look = window_look(self.viewer, self.controller)
         except EldynError as error:
             self._fail(str(error))
             return
-        options = FIGURE_KINDS[kind].options(title=self.title.text().strip())
+        options = FIGURE_KINDS[kind].options(title=self.form.title_chosen)
         self._from_sidecar = False
         self._drawn_for = self._size_key()
         if FIGURE_KINDS[kind].rendered:
-            if look is not None and self.level.value() > 0:
-                look = replace(look, level=self.level.value())
+            if look is not None and self.form.level.value() > 0:
+                look = replace(look, level=self.form.level.value())
             self.maker.render(kind, sources, style, look, options=options, times=times)
         else:
             self.maker.collect(kind, sources, style, options=options, times=times)
         self._update_enabled()
 
     def _sources(self) -> FigureSources:
-        runs = self._runs if self.chosen_kind == "s2" else {}
-        return window_sources(self.controller, self.chosen_rollouts, runs)
+        runs = self._runs if self.form.chosen_kind == "s2" else {}
+        return window_sources(self.controller, self.form.rollouts.chosen, runs)
 
     def _size_key(self) -> Any:
         """Return what the pixels of rendered volumes depend on."""
-        style = self.style_chosen
-        return style.preset, style.columns, style.dpi, self.title.text().strip() != ""
+        style = self.form.style_chosen
+        return style.preset, style.columns, style.dpi, self.form.title_chosen != ""
 
     def _restyle(self) -> None:
-        self._show_widths()
         self._remember()
         self._update_enabled()
         if self.figure is not None:
@@ -430,8 +239,8 @@ class FigureDock(QWidget):
     def _restyled(self, figure: PublishedFigure) -> PublishedFigure:
         options = figure.options or figure.description.options()
         if not self._from_sidecar:
-            options = options.model_copy(update={"title": self.title.text().strip()})
-        return replace(figure, style=self.style_chosen, options=options)
+            options = options.model_copy(update={"title": self.form.title_chosen})
+        return replace(figure, style=self.form.style_chosen, options=options)
 
     @property
     def needs_rendering(self) -> bool:
@@ -493,10 +302,7 @@ class FigureDock(QWidget):
         except EldynError as error:
             self._fail(str(error))
             return
-        self.kind.blockSignals(True)
-        self.kind.setCurrentIndex(self.kind.findData(figure.kind))
-        self.kind.blockSignals(False)
-        self._show_kind()
+        self.form.show_as(figure.kind)
         self._from_sidecar = True
         self.maker.draw(self._restyled(figure))
         self._update_enabled()
@@ -504,7 +310,10 @@ class FigureDock(QWidget):
     def _ask_and_save(self) -> None:
         folder = Path(str(remembered(_GROUP).get("folder") or "."))
         name, _ = QFileDialog.getSaveFileName(
-            self, "Save the figure", str(folder / self.chosen_kind), "Figures (*.pdf *.svg *.png)"
+            self,
+            "Save the figure",
+            str(folder / self.form.chosen_kind),
+            "Figures (*.pdf *.svg *.png)",
         )
         if name:
             base = Path(name)
@@ -535,7 +344,7 @@ class FigureDock(QWidget):
         except EldynError as error:
             self._fail(str(error))
             return
-        self.run.setText(f"Training runs: {len(self._runs)} …")
+        self.form.run.setText(f"Training runs: {len(self._runs)} …")
         self._update_enabled()
 
     # -- what happens -------------------------------------------------------------------------
@@ -558,7 +367,7 @@ class FigureDock(QWidget):
     def _work_ended(self) -> None:
         self._update_enabled()
         figure = self.figure
-        if figure is not None and figure.style != self.style_chosen:
+        if figure is not None and figure.style != self.form.style_chosen:
             self._settle.start()  # another style was chosen meanwhile
 
     def _update_enabled(self, *_: Any) -> None:
@@ -566,21 +375,9 @@ class FigureDock(QWidget):
         # A live run and a rendering would take each other's time on the window's thread.
         running = self.controller.state in ("running", "members", "loading", "stopping")
         self.draw.setEnabled(not busy and not running)
-        self.draw.setText("Draw")
         self.cancel.setEnabled(busy)
         self.bar.setVisible(busy)
         for button in (self.save, self.copy):
             button.setEnabled(self.figure is not None and not busy)
         self.redraw.setEnabled(not busy)
-        self.run.setEnabled(not busy)
-
-
-def _parsed_times(text: str) -> list[float] | None:
-    if not text.strip():
-        return None
-    try:
-        return sorted({float(part) for part in text.replace(";", ",").split(",") if part.strip()})
-    except ValueError as error:
-        raise EldynError(
-            f"the times '{text}' are not numbers", remedy="For instance 0, 100, 200 (fs)."
-        ) from error
+        self.form.run.setEnabled(not busy)

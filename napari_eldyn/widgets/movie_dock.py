@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import (
     QFileDialog,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
-    QStyle,
     QVBoxLayout,
     QWidget,
 )
@@ -40,6 +37,7 @@ from napari_eldyn.widgets.messages import MessageArea
 from napari_eldyn.widgets.model_info import format_duration
 from napari_eldyn.widgets.movie_form import MovieForm
 from napari_eldyn.widgets.movie_preview import MoviePreview
+from napari_eldyn.widgets.parts import least_size, scrolling
 
 if TYPE_CHECKING:
     import napari
@@ -99,14 +97,9 @@ class MovieDock(QWidget):
         self.messages = MessageArea()
         inside = QWidget()
         column = QVBoxLayout(inside)
-        column.setContentsMargins(6, 6, 6, 6)
+        column.setContentsMargins(5, 6, 5, 6)  # of 320 pixels in all
         column.addWidget(self.form)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
         buttons = QHBoxLayout()
         buttons.setSpacing(4)
         buttons.addWidget(self.preview_button)
@@ -121,7 +114,7 @@ class MovieDock(QWidget):
         outside = QVBoxLayout(self)
         outside.setContentsMargins(0, 0, 0, 0)
         outside.setSpacing(2)
-        outside.addWidget(scroll, 1)
+        outside.addWidget(scrolling(inside), 1)
         outside.addLayout(foot)  # outside of what scrolls: always in sight
         outside.addWidget(self.messages)
         self._inside = inside
@@ -148,10 +141,7 @@ class MovieDock(QWidget):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Never cut the content at the side; it may be scrolled."""
-        style = self.style()
-        assert style is not None
-        bar = style.pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
-        return QSize(self._inside.minimumSizeHint().width() + bar, 260)
+        return least_size(self._inside, 260)
 
     # -- choices ------------------------------------------------------------------------------
 

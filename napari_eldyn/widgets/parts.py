@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSpinBox, QWidget
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QSpinBox,
+    QStyle,
+    QWidget,
+)
 
-__all__ = ["note", "row", "set_note", "spin"]
+__all__ = ["least_size", "note", "row", "scrolling", "set_note", "spin"]
 
 
 def spin(low: int, high: int, tip: str) -> QSpinBox:
@@ -39,3 +49,30 @@ def row(*widgets: QWidget) -> QWidget:
         layout.addWidget(widget, 1 if place == 0 else 0)
     holder.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return holder
+
+
+class _Scrolling(QScrollArea):
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Tell the dock when its content needs another width: Qt's own area keeps it to itself."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+
+def scrolling(content: QWidget) -> QScrollArea:
+    """Return an area in which the content of a dock scrolls up and down, never sideways."""
+    area = _Scrolling()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(content)
+    return area
+
+
+def least_size(content: QWidget, height: int = 200) -> QSize:
+    """Return the least size of a dock whose content scrolls, so that nothing is cut at the side."""
+    style = content.style()
+    assert style is not None
+    bar = style.pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
+    gap = style.pixelMetric(QStyle.PixelMetric.PM_ScrollView_ScrollBarSpacing)
+    return QSize(content.minimumSizeHint().width() + max(gap, 0) + bar, height)

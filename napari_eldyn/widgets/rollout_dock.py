@@ -6,18 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
-    QFrame,
     QGridLayout,
     QLabel,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
-    QStyle,
     QVBoxLayout,
     QWidget,
 )
@@ -33,7 +30,7 @@ from napari_eldyn.viewer.session_commands import open_rollout
 from napari_eldyn.widgets.messages import MessageArea
 from napari_eldyn.widgets.model_info import format_duration
 from napari_eldyn.widgets.offer import Offer
-from napari_eldyn.widgets.parts import row
+from napari_eldyn.widgets.parts import least_size, row, scrolling
 from napari_eldyn.widgets.rollout_choices import RolloutChoices
 from napari_eldyn.widgets.rollout_form import RolloutForm
 from napari_eldyn.widgets.rollout_list import RolloutList
@@ -116,11 +113,6 @@ class RolloutDock(QWidget):
         column.addWidget(self.form)
         column.addWidget(self.rollouts_section)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
         pinned = QWidget()
         below = QVBoxLayout(pinned)
         below.setContentsMargins(6, 2, 6, 2)
@@ -136,7 +128,7 @@ class RolloutDock(QWidget):
         outside = QVBoxLayout(self)
         outside.setContentsMargins(0, 0, 0, 0)
         outside.setSpacing(0)
-        outside.addWidget(scroll, 1)
+        outside.addWidget(scrolling(inside), 1)
         # Outside of what scrolls: what runs it, and an error, are always in sight.
         outside.addWidget(pinned)
         outside.addWidget(self.offer)
@@ -145,13 +137,8 @@ class RolloutDock(QWidget):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Never cut the content at the side; it may be scrolled."""
-        style = self.style()
-        assert style is not None
-        bar = style.pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
-        width = max(
-            self._inside.minimumSizeHint().width() + bar, self._pinned.minimumSizeHint().width()
-        )
-        return QSize(width, 240)
+        least = least_size(self._inside, 240)
+        return least.expandedTo(QSize(self._pinned.minimumSizeHint().width(), 0))
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Ask for the height of the content: a dock below takes the rest."""

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from qtpy.QtCore import QSize, Qt, QTimer, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_eldyn.figures.rollout_plots import PLOTS, ShownFrame, Yardstick
 from napari_eldyn.figures.style import DARK, LIGHT, palette_on
 from napari_eldyn.observables.rollout_history import RolloutHistory
 from napari_eldyn.observables.statistics import FrameStatistics
 from napari_eldyn.widgets.messages import MessageArea
+from napari_eldyn.widgets.parts import scrolling
 from napari_eldyn.widgets.section import Section
 from napari_eldyn.widgets.statistics_choices import StatisticsChoices
 from napari_eldyn.widgets.statistics_numbers import StatisticsNumbers
@@ -315,11 +316,7 @@ class StatisticsDock(QWidget):
         self.numbers = StatisticsNumbers()
         self.messages = MessageArea()
         self._news_timer.timeout.connect(self.messages.clear)
-        self._scroll = QScrollArea()
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll.setWidget(self._contents)
+        self._scroll = scrolling(self._contents)
         self._scroll.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(2, 2, 2, 2)

@@ -13,8 +13,8 @@ def test_choices_of_all_docks_come_back(live: Live, tmp_path: Path) -> None:
     movie, figures, compare = (open_dock(live.viewer, x) for x in ("Movie", "Figures", "Compare"))
     movie.form.title.setText("Liquid")
     movie.form.fps.setValue(7.5)
-    figures.preset.setCurrentIndex(figures.preset.findData("nature"))
-    figures.dpi.setValue(600)
+    figures.form.preset.setCurrentIndex(figures.form.preset.findData("nature"))
+    figures.form.dpi.setValue(600)
     compare.plot.quantity.setCurrentIndex(compare.plot.quantity.findData("structure_factor"))
     compare.plot.ratio.setChecked(True)
     path = tmp_path / "choices.eldynsession"
@@ -23,14 +23,14 @@ def test_choices_of_all_docks_come_back(live: Live, tmp_path: Path) -> None:
     forget()
     movie.form.title.setText("Other")
     movie.form.fps.setValue(20)
-    figures.preset.setCurrentIndex(0)
-    figures.dpi.setValue(300)
+    figures.form.preset.setCurrentIndex(0)
+    figures.form.dpi.setValue(300)
     compare.plot.quantity.setCurrentIndex(0)
     compare.plot.ratio.setChecked(False)
     open_workspace(live.viewer, path)
 
     movie, figures, compare = (open_dock(live.viewer, x) for x in ("Movie", "Figures", "Compare"))
     assert (movie.form.title.text(), movie.form.fps.value()) == ("Liquid", 7.5)
-    assert (figures.preset.currentData(), figures.dpi.value()) == ("nature", 600)
+    assert (figures.form.preset.currentData(), figures.form.dpi.value()) == ("nature", 600)
     assert compare.plot.quantity.currentData() == "structure_factor"
     assert compare.plot.ratio.isChecked()

@@ -32,7 +32,7 @@ def finish(live, dock):
 
 
 def choose(dock, kind):
-    dock.kind.setCurrentIndex(dock.kind.findData(kind))
+    dock.form.kind.setCurrentIndex(dock.form.kind.findData(kind))
 
 
 def test_a_figure_is_drawn_saved_and_drawn_again(live, dock, tmp_path):
@@ -68,10 +68,10 @@ def test_a_figure_is_drawn_saved_and_drawn_again(live, dock, tmp_path):
     assert len(stored.provenance["reference"]["sha256"]) == 64
 
     choose(dock, "fig2")
-    dock.preset.setCurrentIndex(dock.preset.findData("nature"))
+    dock.form.preset.setCurrentIndex(dock.form.preset.findData("nature"))
     dock.redraw_from(tmp_path / "paper.figure.json")
     finish(live, dock)
-    assert dock.chosen_kind == "fig3"
+    assert dock.form.chosen_kind == "fig3"
     assert dock.figure.style.preset == "nature"
     np.testing.assert_array_equal(dock.figure.data.densities, data.densities)
     assert not live.failures
@@ -93,7 +93,7 @@ def test_errors_stand_in_the_dock(live, dock, tmp_path):
     finish(live, dock)
     assert "no training curve of an autoencoder" in dock.messages.text()
     choose(dock, "fig2")
-    dock.times.setText("0, soon")
+    dock.form.times.setText("0, soon")
     dock.draw_now()
     assert "the times '0, soon' are not numbers" in dock.messages.text()
     (tmp_path / "x.figure.json").write_text("{}")
@@ -104,22 +104,22 @@ def test_errors_stand_in_the_dock(live, dock, tmp_path):
 
 
 def test_choices_are_remembered_and_checked(live, dock):
-    dock.preset.setCurrentIndex(dock.preset.findData("elsevier"))
-    dock.columns.setCurrentIndex(1)
-    dock.dpi.setValue(600)
+    dock.form.preset.setCurrentIndex(dock.form.preset.findData("elsevier"))
+    dock.form.columns.setCurrentIndex(1)
+    dock.form.dpi.setValue(600)
     choose(dock, "volume")
     assert remembered("figures")["preset"] == "elsevier"
-    assert "190 mm" in dock.columns.currentText()
+    assert "190 mm" in dock.form.columns.currentText()
     dock.restore_session_state({"preset": "gone", "columns": "single", "dpi": 5, "level": "high"})
-    assert dock.style_chosen.preset == "aps"
-    assert dock.style_chosen.columns == "single"
-    assert dock.style_chosen.dpi == 600
+    assert dock.form.style_chosen.preset == "aps"
+    assert dock.form.style_chosen.columns == "single"
+    assert dock.form.style_chosen.dpi == 600
 
 
 def test_the_dock_is_narrow_and_explains_itself(live, dock):
     assert dock.minimumSizeHint().width() <= 320
     for widget in [*dock.findChildren(QPushButton), *dock.findChildren(QComboBox)]:
         assert widget.toolTip(), widget
-    assert dock.rollouts.count() == 1
-    dock.rollouts.item(0).setCheckState(dock.rollouts.item(0).checkState().Unchecked)
-    assert dock.chosen_rollouts == []
+    assert dock.form.rollouts.count() == 1
+    dock.form.rollouts.item(0).setCheckState(dock.form.rollouts.item(0).checkState().Unchecked)
+    assert dock.form.rollouts.chosen == []

@@ -155,7 +155,7 @@ def test_choices_are_remembered_and_checked(
     assert not dock.form._size_row.isHidden()
     assert dock.form.n_columns.value() == 1280
     remember("movie", settings={"fps": "fast", "nonsense": 1})
-    dock.restore_session_state()
+    dock._restore()
     assert dock.form.settings().fps == 20
     for widget in (dock.form.speed, dock.form.turns, dock.form.slice_from, dock.form.thickness):
         assert widget.toolTip()
