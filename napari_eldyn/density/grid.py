@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class PeriodicGrid:
-    """Points of a periodic cell at fractional coordinates i/N; no end point is repeated.
+    """Points of a periodic cell at origin + i/N of its vectors; no end point is repeated.
 
     Parameters
     ----------
@@ -27,17 +27,26 @@ class PeriodicGrid:
         Cell vectors as rows [Å]; any cell with a volume, orthogonal or not.
     shape : sequence of 3 int
         Number of points along each cell vector.
+    origin : array-like, shape (3,)
+        Position of point (0, 0, 0) in the coordinates of the atoms [Å].
 
     Raises
     ------
     EldynError
-        If the cell is not three finite, linearly independent vectors, or a count is below 1.
+        If the cell is not three finite, linearly independent vectors, a count is below 1, or the
+        origin is not three finite numbers.
     """
 
     cell: FloatArray
     shape: tuple[int, int, int]
+    origin: FloatArray
 
-    def __init__(self, cell: npt.ArrayLike, shape: Sequence[int]) -> None:
+    def __init__(
+        self,
+        cell: npt.ArrayLike,
+        shape: Sequence[int],
+        origin: npt.ArrayLike = (0.0, 0.0, 0.0),
+    ) -> None:
         vectors = np.array(cell, dtype=np.float64)
         if vectors.shape != (3, 3) or not np.all(np.isfinite(vectors)):
             raise EldynError(f"a cell is 3 finite vectors, not an array of shape {vectors.shape}")
@@ -47,8 +56,12 @@ class PeriodicGrid:
         counts = tuple(int(n) for n in shape)
         if len(counts) != 3 or min(counts) < 1:
             raise EldynError(f"a grid has three counts of at least 1, not {counts}")
-        vectors.flags.writeable = False
+        corner = np.array(origin, dtype=np.float64)
+        if corner.shape != (3,) or not np.all(np.isfinite(corner)):
+            raise EldynError(f"an origin is 3 finite numbers, not {corner.tolist()}")
+        vectors.flags.writeable = corner.flags.writeable = False
         object.__setattr__(self, "cell", vectors)
+        object.__setattr__(self, "origin", corner)
         object.__setattr__(self, "shape", counts)
 
     def __repr__(self) -> str:
@@ -134,14 +147,16 @@ class PeriodicGrid:
         return np.broadcast_to(along_z, (nx, ny, nz // 2 + 1)).copy()
 
     def matches(self, other: PeriodicGrid, tolerance: float = 1e-4) -> bool:
-        """Whether two grids have the same counts and, within `tolerance` [Å], the same cell."""
-        return self.shape == other.shape and bool(
-            np.all(np.abs(self.cell - other.cell) <= tolerance)
+        """Whether two grids have the same counts and, to `tolerance` [Å], cell and origin."""
+        return (
+            self.shape == other.shape
+            and bool(np.all(np.abs(self.cell - other.cell) <= tolerance))
+            and bool(np.all(np.abs(self.origin - other.origin) <= tolerance))
         )
 
     def with_shape(self, shape: Sequence[int]) -> PeriodicGrid:
         """Return the same cell with other counts of points."""
-        return PeriodicGrid(self.cell, shape)
+        return PeriodicGrid(self.cell, shape, self.origin)
 
 
 def resample(values: npt.ArrayLike, shape: Sequence[int]) -> npt.NDArray[Any]:

@@ -53,6 +53,8 @@ def join(parts: Sequence[DensityTrajectory]) -> DensityTrajectory:
         },
         extra={name: JoinedRows([part.extra[name] for part in ordered]) for name in first.extra},
         kind=first.kind,
+        quantity=first.quantity,
+        times_known=all(part.times_known for part in ordered),
         provenance={
             "joined_from": [
                 {"path": part.name, "frames": len(part), "provenance": dict(part.provenance)}
@@ -75,6 +77,8 @@ def _check_alike(first: DensityTrajectory, other: DensityTrajectory) -> None:
         differences.append("atoms")
     if first.kind != other.kind:
         differences.append(f"kind of density ({other.kind} against {first.kind})")
+    if first.quantity != other.quantity:
+        differences.append(f"quantity ({other.quantity} against {first.quantity})")
     for name in ("positions", "velocities"):
         if (getattr(first, name) is None) != (getattr(other, name) is None):
             differences.append(f"{name}, which only one has")

@@ -64,6 +64,8 @@ class StoreWriter:
         *,
         encoding: EncodingName = "log16",
         kind: DensityKind = "unknown",
+        quantity: str = "density",
+        times_known: bool = True,
         provenance: Mapping[str, Any] | None = None,
         numbers: npt.ArrayLike | None = None,
         positions: bool | None = None,
@@ -84,7 +86,7 @@ class StoreWriter:
             Cell [Å] and points.
         encoding : {"log16", "float32"}
             How densities are coded.
-        kind, provenance, numbers
+        kind, quantity, times_known, provenance, numbers
             As in `DensityTrajectory`.
         positions, velocities : bool
             Whether each frame comes with them. Positions by default if `numbers` are given.
@@ -135,6 +137,8 @@ class StoreWriter:
                 grid,
                 encoding=encoding,
                 kind=kind,
+                quantity=quantity,
+                times_known=times_known,
                 provenance=plain,
                 numbers=atoms,
                 rows=rows,
@@ -357,6 +361,8 @@ def save_trajectory(
             trajectory.grid,
             encoding=encoding,
             kind=trajectory.kind,
+            quantity=trajectory.quantity,
+            times_known=trajectory.times_known,
             provenance=trajectory.provenance,
             numbers=trajectory.numbers,
             positions=trajectory.positions is not None,

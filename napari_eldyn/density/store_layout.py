@@ -35,6 +35,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from napari_eldyn.config import StrictModel, parse_config
 from napari_eldyn.density.encodings import EncodingName
 from napari_eldyn.density.grid import PeriodicGrid
+from napari_eldyn.density.quantities import QUANTITIES
 from napari_eldyn.density.trajectory import DensityKind
 from napari_eldyn.exceptions import EldynError
 
@@ -53,7 +54,9 @@ UNITS = {
     "energy": "eV",
     "temperature": "K",
 }
-GRID_CONVENTION = "points at fractional coordinates i/N; periodic; end points not repeated"
+GRID_CONVENTION = (
+    "points at origin [Å] + fractional coordinates i/N; periodic; end points not repeated"
+)
 
 
 class EncodingHeader(StrictModel):
@@ -72,6 +75,9 @@ class StoreHeader(StrictModel):
     n_frames: int = Field(ge=0)
     kind: DensityKind
     encoding: EncodingHeader
+    quantity: str = "density"
+    times_known: bool = True
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     units: dict[str, str]
     grid_convention: str
     provenance: dict[str, Any]
@@ -114,6 +120,8 @@ def build(
     *,
     encoding: EncodingName,
     kind: DensityKind,
+    quantity: str,
+    times_known: bool,
     provenance: Mapping[str, Any],
     numbers: npt.NDArray[np.int64] | None,
     rows: Mapping[str, tuple[tuple[int, ...], npt.DTypeLike]],
@@ -134,7 +142,10 @@ def build(
         n_frames=0,
         kind=kind,
         encoding=EncodingHeader(name=encoding, relative_error=0.0, formula=FORMULAS[encoding]),
-        units=UNITS,
+        quantity=quantity,
+        times_known=times_known,
+        origin=tuple(grid.origin.tolist()),
+        units={**UNITS, "density": QUANTITIES[quantity].unit},
         grid_convention=GRID_CONVENTION,
         provenance=dict(provenance),
     )

@@ -110,7 +110,9 @@ def open_store(path: str | Path) -> DensityTrajectory:
     n = header.n_frames
     frames = _StoredFrames(group, header.encoding.name, n, path)
     grid = PeriodicGrid(
-        _read_whole(group, "cell", path), find_array(group, "density", path).shape[1:]
+        _read_whole(group, "cell", path),
+        find_array(group, "density", path).shape[1:],
+        header.origin,
     )
     return DensityTrajectory(
         frames,
@@ -128,6 +130,8 @@ def open_store(path: str | Path) -> DensityTrajectory:
             for name in names_in(group, "extra")
         },
         kind=header.kind,
+        quantity=header.quantity,
+        times_known=header.times_known,
         provenance=header.provenance,
         path=path,
     )

@@ -58,6 +58,7 @@ def repeat_cell(trajectory: DensityTrajectory, counts: Sequence[int]) -> Density
         PeriodicGrid(
             grid.cell * np.array(along)[:, None],
             [points * count for points, count in zip(grid.shape, along, strict=True)],
+            grid.origin,
         ),
         trajectory.times,
         numbers=None if numbers is None else np.tile(numbers, len(images)),
@@ -65,6 +66,8 @@ def repeat_cell(trajectory: DensityTrajectory, counts: Sequence[int]) -> Density
         velocities=None if velocities is None else RepeatedRows(velocities, 0.0 * offsets),
         scalars=scalars,
         kind=trajectory.kind,
+        quantity=trajectory.quantity,
+        times_known=trajectory.times_known,
         provenance={**trajectory.provenance, "repeated": list(along)},
         path=trajectory.path,
     )

@@ -12,11 +12,14 @@ import numpy.typing as npt
 
 from napari_eldyn.density.frames import ArrayFrames, ResampledFrames, Rows, SelectedFrames, SourceOf
 from napari_eldyn.density.grid import PeriodicGrid
+from napari_eldyn.density.quantities import QUANTITIES, Quantity, channel_quantity
 from napari_eldyn.exceptions import EldynError
 
 __all__ = ["DensityKind", "DensityTrajectory", "FrameSource", "NonFiniteFrameError", "check_frame"]
 
-DensityKind = Literal["pseudo", "pseudo_valence", "all_electron", "unknown"]
+DensityKind = Literal[
+    "pseudo", "pseudo_valence", "valence", "core", "all_electron", "spin", "unknown"
+]
 
 Progress = Callable[[int, int], None]
 """Called with the number of frames done and the number of frames in all."""
@@ -51,10 +54,15 @@ class DensityTrajectory:
         Numbers per frame, such as ``energy`` [eV] and ``temperature`` [K].
     extra : mapping of str to array-like, shape (n, ...)
         Further arrays per frame, such as a rollout's ``latents``; read when indexed.
-    kind : {"pseudo", "pseudo_valence", "all_electron", "unknown"}
+    kind : {"pseudo", "pseudo_valence", "valence", "core", "all_electron", "spin", "unknown"}
         What the density includes.
+    quantity : str
+        What the values are, a key of `QUANTITIES`; an electron density unless said otherwise.
+    times_known : bool
+        False if the files hold no times, so that `times` only count the frames.
     provenance : mapping
-        Where the data came from; anything JSON can hold.
+        Where the data came from; anything JSON can hold. ``expected_electrons`` is the number of
+        electrons that the density should integrate to.
     path : path-like, optional
         The file or directory behind it.
 
@@ -76,6 +84,8 @@ class DensityTrajectory:
         scalars: Mapping[str, npt.ArrayLike] | None = None,
         extra: Mapping[str, Any] | None = None,
         kind: DensityKind = "unknown",
+        quantity: str = "density",
+        times_known: bool = True,
         provenance: Mapping[str, Any] | None = None,
         path: str | Path | None = None,
     ) -> None:
@@ -90,6 +100,8 @@ class DensityTrajectory:
         }
         self._extra = dict(extra or {})
         self._kind: DensityKind = kind
+        self._quantity = quantity
+        self._times_known = times_known
         self._provenance = dict(provenance or {})
         self._path = None if path is None else Path(path)
         self._check()
@@ -99,6 +111,9 @@ class DensityTrajectory:
         if self._kind not in get_args(DensityKind):
             known = ", ".join(get_args(DensityKind))
             raise EldynError(f"density kind '{self._kind}' is not one of {known}", path=self._path)
+        if self._quantity not in QUANTITIES:
+            known = ", ".join(QUANTITIES)
+            raise EldynError(f"quantity '{self._quantity}' is not one of {known}", path=self._path)
         per_frame: dict[str, Any] = {"times": self._times, **self._scalars, **self._extra}
         for name, value in (("positions", self._positions), ("velocities", self._velocities)):
             if value is None:
@@ -200,6 +215,30 @@ class DensityTrajectory:
         return self._kind
 
     @property
+    def quantity(self) -> str:
+        """What the values are: a key of `QUANTITIES`, mostly ``density``."""
+        return self._quantity
+
+    @property
+    def unit(self) -> str:
+        """Unit of the values."""
+        return QUANTITIES[self._quantity].unit
+
+    @property
+    def times_known(self) -> bool:
+        """Whether `times` are times [fs], and not mere counts of frames."""
+        return self._times_known
+
+    @property
+    def channels(self) -> Mapping[str, Quantity]:
+        """Further fields on the same grid, by their name in `extra`, and what they are."""
+        return {
+            name: channel_quantity(name)
+            for name, values in self.extra.items()
+            if tuple(values.shape[1:]) == self.grid.shape
+        }
+
+    @property
     def provenance(self) -> Mapping[str, Any]:
         """Where the data came from."""
         return self._provenance
@@ -297,6 +336,8 @@ class DensityTrajectory:
             scalars={name: rows(values) for name, values in self.scalars.items()},
             extra={name: rows(values) for name, values in self.extra.items()},
             kind=self.kind,
+            quantity=self.quantity,
+            times_known=self.times_known,
             provenance={**self.provenance, **(provenance or {})},
             path=self.path,
         )
