@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["EldynError", "run_command"]
+__all__ = ["EldynError", "MissingInformationError", "run_command"]
 
 
 class EldynError(Exception):
@@ -32,7 +32,39 @@ class EldynError(Exception):
         super().__init__(f"{message}. {remedy}" if remedy else message)
 
 
-_EXTRAS = {"torch": "emulator", "safetensors": "emulator"}
+class MissingInformationError(EldynError):
+    """A file leaves something open that the user can say, and that must not be guessed.
+
+    Parameters
+    ----------
+    problem : str
+        What the file does not say.
+    option : {"cell", "unit", "timestep", "dataset", "kind"}
+        The field of `OpenOptions` that answers it; on the command line ``--OPTION``.
+    choices : tuple of str
+        The answers to choose from, where there are but a few.
+    path : path-like, optional
+        The file.
+    remedy : str, optional
+        How to answer; by default, it names the option.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        option: str,
+        choices: tuple[str, ...] = (),
+        path: str | Path | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.option = option
+        self.choices = choices
+        one_of = f" (one of {', '.join(choices)})" if choices else ""
+        super().__init__(problem, path=path, remedy=remedy or f"Give it with --{option}{one_of}.")
+
+
+_EXTRAS = {"torch": "emulator", "safetensors": "emulator", "h5py": "hdf5"}
 """Which extra of the distribution brings a module that only some commands need."""
 
 
