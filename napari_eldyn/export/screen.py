@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,6 +18,7 @@ from napari_eldyn.exceptions import EldynError
 __all__ = ["continue_on_virtual_screen", "has_screen", "on_virtual_screen"]
 
 _MARK = "NAPARI_ELDYN_VIRTUAL_SCREEN"  # set for commands that run on a screen made here
+_START_SECONDS = 30.0  # to greet a client, on a busy machine
 
 
 def has_screen() -> bool:
@@ -87,20 +90,11 @@ def _virtual_screen(size: tuple[int, int]) -> Iterator[str]:
             remedy="Install it (Debian: apt-get install xvfb), or run this on a desktop.",
         )
     reading, writing = os.pipe()
-    screen = f"{size[0]}x{size[1]}x24"
-    # -terminate: it also ends if we get killed, as soon as the last window is gone.
+    options = ["-displayfd", str(writing), "-screen", "0", f"{size[0]}x{size[1]}x24"]
+    # -terminate: it also ends if we get killed, as soon as its last client is gone.
+    options += ["-nolisten", "tcp", "-terminate"]
     server = subprocess.Popen(
-        [
-            xvfb,
-            "-displayfd",
-            str(writing),
-            "-screen",
-            "0",
-            screen,
-            "-nolisten",
-            "tcp",
-            "-terminate",
-        ],
+        [xvfb, *options],
         pass_fds=[writing],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -113,13 +107,37 @@ def _virtual_screen(size: tuple[int, int]) -> Iterator[str]:
         if not number:
             assert server.stderr is not None
             reason = server.stderr.read().decode(errors="replace").strip().splitlines()
-            raise EldynError(
-                f"the virtual screen of {size[0]}×{size[1]} pixels did not start "
-                f"({reason[-1] if reason else 'no message'})"
-            )
-        yield f":{number}"
+            raise _did_not_start(size, reason[-1] if reason else "no message")
+        # A client of our own: or the server would end when any program that comes before the
+        # command has looked at the display and left.
+        with _client(number, size):
+            yield f":{number}"
     finally:
         server.terminate()
         server.wait()
         if server.stderr is not None:
             server.stderr.close()
+
+
+def _client(number: str, size: tuple[int, int]) -> socket.socket:
+    """Return an open connection to a display, which has been greeted by it.
+
+    The greeting is that of the X protocol, version 11.0, little-endian, without authorisation.
+    """
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(_START_SECONDS)
+    try:
+        client.connect(f"/tmp/.X11-unix/X{number}")
+        client.sendall(struct.pack("<BxHHHHxx", ord("l"), 11, 0, 0, 0))
+        greeting = client.recv(8)
+    except OSError as error:
+        client.close()
+        raise _did_not_start(size, str(error)) from error
+    if not greeting.startswith(b"\x01"):
+        client.close()
+        raise _did_not_start(size, "it refuses clients")
+    return client
+
+
+def _did_not_start(size: tuple[int, int], reason: str) -> EldynError:
+    return EldynError(f"the virtual screen of {size[0]}×{size[1]} pixels did not start ({reason})")

@@ -24,6 +24,14 @@ app = QApplication([])
 size = app.primaryScreen().size()
 print(has_screen(), on_virtual_screen(), size.width(), size.height())
 """
+LOOK_TWICE = """
+import subprocess, sys
+from napari_eldyn.export.screen import has_screen
+LOOK = "from qtpy.QtWidgets import QApplication; QApplication([]).primaryScreen()"
+for _ in range(2):
+    subprocess.run([sys.executable, "-c", LOOK], check=True)
+print(has_screen())
+"""
 WAIT = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
@@ -58,6 +66,12 @@ def test_a_window_system_of_the_size_asked_for() -> None:
     done = run(SHOW_SCREEN)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["True", "True", "1234", "567"]
+
+
+def test_a_program_that_leaves_does_not_end_the_screen() -> None:
+    done = run(LOOK_TWICE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True"]
 
 
 @pytest.mark.parametrize(
