@@ -60,7 +60,7 @@ def test_the_notebook(tmp_path: Path) -> None:
     settings.source = settings.source.replace("n_frames = 20", f"n_frames = {N_FRAMES}")
     file = tmp_path / "workbench.ipynb"
     nbformat.write(notebook, file)
-    # In a process of its own, as users run it: after tests with windows its kernel was seen stalling.
+    # A process of its own, as users have it: after tests with windows its kernel stalled.
     execute = [str(Path(sys.executable).with_name("jupyter-execute")), "--timeout=240", file.name]
     done = subprocess.run(execute, cwd=tmp_path, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
