@@ -28,9 +28,11 @@ class Quantity:
 
 QUANTITIES: dict[str, Quantity] = {
     "density": Quantity("Electron density", "electrons/Å³"),
+    "density_difference": Quantity("Density difference", "electrons/Å³", signed=True),
     "spin_density": Quantity("Spin density", "electrons/Å³", signed=True),
     "potential": Quantity("Local potential", "eV", signed=True),
     "localisation": Quantity("Electron localisation function", ""),
+    "localisation_difference": Quantity("ELF difference", "", signed=True),
     "orbital": Quantity("Orbital", "Å^(-3/2)", signed=True),
     "unknown": Quantity("Field", "unit of the file", signed=True),
 }
