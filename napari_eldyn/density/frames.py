@@ -18,6 +18,7 @@ __all__ = [
     "ArrayFrames",
     "JoinedFrames",
     "JoinedRows",
+    "LazyRows",
     "RepeatedFrames",
     "RepeatedRows",
     "ResampledFrames",
@@ -117,8 +118,8 @@ class JoinedFrames:
         return self._parts[part].read(index - start)
 
 
-class _LazyRows(ABC):
-    """A per-frame array that reads the rows it is indexed by."""
+class LazyRows(ABC):
+    """A per-frame array that reads the rows it is indexed by; subclasses give `_row`."""
 
     @property
     @abstractmethod
@@ -133,8 +134,8 @@ class _LazyRows(ABC):
     @abstractmethod
     def _row(self, index: int) -> npt.NDArray[Any]: ...
 
-    @abstractmethod
-    def _rows(self, chosen: range) -> npt.NDArray[Any]: ...
+    def _rows(self, chosen: range) -> npt.NDArray[Any]:
+        return np.stack([self._row(index) for index in chosen])
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -157,7 +158,7 @@ class _LazyRows(ABC):
         return np.asarray(self[:], dtype=dtype)
 
 
-class Rows(_LazyRows):
+class Rows(LazyRows):
     """Some rows of an array-like, read when indexed.
 
     Parameters
@@ -194,7 +195,7 @@ class Rows(_LazyRows):
         return np.asarray(self._array[rows.start : rows.stop : rows.step])
 
 
-class JoinedRows(_LazyRows):
+class JoinedRows(LazyRows):
     """Per-frame arrays of several sources, one after the other, read when indexed."""
 
     def __init__(self, parts: Sequence[Any]) -> None:
@@ -217,11 +218,8 @@ class JoinedRows(_LazyRows):
         start = int(self._ends[part - 1]) if part else 0
         return np.asarray(self._parts[part][index - start])
 
-    def _rows(self, chosen: range) -> npt.NDArray[Any]:
-        return np.stack([self._row(index) for index in chosen])
 
-
-class RepeatedRows(_LazyRows):
+class RepeatedRows(LazyRows):
     """Vectors of the atoms, shape (n, atoms, 3), once for each image of the cell.
 
     Parameters

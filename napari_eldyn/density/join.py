@@ -20,7 +20,8 @@ def join(parts: Sequence[DensityTrajectory]) -> DensityTrajectory:
     Parameters
     ----------
     parts : sequence of DensityTrajectory
-        In any order; they are put in the order of their first times.
+        In any order; they are put in the order of their first times. If the times of one are not
+        known, they stay in the order given, and the frames are counted.
 
     Raises
     ------
@@ -33,14 +34,18 @@ def join(parts: Sequence[DensityTrajectory]) -> DensityTrajectory:
     if any(len(part) == 0 for part in parts):
         empty = next(part for part in parts if len(part) == 0)
         raise EldynError("the trajectory has no frames to join", path=empty.path)
-    ordered = sorted(parts, key=lambda part: float(part.times[0]))
+    times_known = all(part.times_known for part in parts)
+    ordered = sorted(parts, key=lambda part: float(part.times[0])) if times_known else list(parts)
     first = ordered[0]
     if len(ordered) == 1:
         return first
     for part in ordered[1:]:
         _check_alike(first, part)
-    times = np.concatenate([part.times for part in ordered])
-    _check_continuous(ordered, times)
+    if times_known:
+        times = np.concatenate([part.times for part in ordered])
+        _check_continuous(ordered, times)
+    else:
+        times = np.arange(sum(len(part) for part in ordered), dtype=np.float64)
     return DensityTrajectory(
         JoinedFrames([SourceOf(part) for part in ordered]),
         first.grid,
@@ -54,15 +59,23 @@ def join(parts: Sequence[DensityTrajectory]) -> DensityTrajectory:
         extra={name: JoinedRows([part.extra[name] for part in ordered]) for name in first.extra},
         kind=first.kind,
         quantity=first.quantity,
-        times_known=all(part.times_known for part in ordered),
+        times_known=times_known,
         provenance={
+            **_expected(ordered),
             "joined_from": [
                 {"path": part.name, "frames": len(part), "provenance": dict(part.provenance)}
                 for part in ordered
-            ]
+            ],
         },
         path=first.path,
     )
+
+
+def _expected(parts: list[DensityTrajectory]) -> dict[str, Any]:
+    """Return the entry about the expected electrons, where all parts agree on it."""
+    name = "expected_electrons"
+    values = {part.provenance.get(name) for part in parts}
+    return {name: values.pop()} if len(values) == 1 and None not in values else {}
 
 
 def _joined(values: list[Any]) -> Any:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, SupportsIndex, get_args, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    Protocol,
+    SupportsIndex,
+    get_args,
+    overload,
+)
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +22,10 @@ from napari_eldyn.density.frames import ArrayFrames, ResampledFrames, Rows, Sele
 from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.density.quantities import QUANTITIES, Quantity, channel_quantity
 from napari_eldyn.exceptions import EldynError
+
+if TYPE_CHECKING:
+    from napari_eldyn.density.formats.volume_file import Unit
+    from napari_eldyn.density.frame_cache import CachePlace
 
 __all__ = ["DensityKind", "DensityTrajectory", "FrameSource", "NonFiniteFrameError", "check_frame"]
 
@@ -134,22 +146,40 @@ class DensityTrajectory:
             raise EldynError("the times of the frames do not increase", path=self._path)
 
     @classmethod
-    def open(cls, path: str | Path) -> DensityTrajectory:
+    def open(
+        cls,
+        path: str | Path | Sequence[str | Path],
+        *,
+        timestep: float | None = None,
+        cell: npt.ArrayLike | None = None,
+        unit: Unit | None = None,
+        dataset: str | None = None,
+        kind: DensityKind | None = None,
+        cache: CachePlace | None = None,
+    ) -> DensityTrajectory:
         """Open a trajectory of any supported format without reading its frames.
 
         Parameters
         ----------
-        path : path-like
-            An ``.eldyn`` store, a ``frames_*.npz`` chunk, or a directory of such chunks.
+        path : path-like, or sequence of path-like
+            A file, a directory, a pattern such as ``run/*.cube``, or several files of one series.
+        timestep, cell, unit, dataset, kind
+            What the files leave open; see `OpenOptions`.
+        cache : {"beside", "user"}, optional
+            Where parsed frames are kept for the next time; see `frame_cache`.
 
         Raises
         ------
         EldynError
             If the path is missing, damaged, or of no supported format.
+        MissingInformationError
+            If a file leaves something open that an option says.
         """
         from napari_eldyn.density.formats import open_any
+        from napari_eldyn.density.formats.volume_file import OpenOptions
 
-        return open_any(path)
+        vectors = None if cell is None else np.asarray(cell, dtype=np.float64)
+        return open_any(path, OpenOptions(timestep, vectors, unit, dataset, kind), cache=cache)
 
     @classmethod
     def from_array(
@@ -191,6 +221,12 @@ class DensityTrajectory:
         if self._positions is not None and not isinstance(self._positions, np.ndarray):
             self._positions = np.asarray(self._positions, dtype=np.float64)
         return self._positions
+
+    def positions_at(self, index: int) -> npt.NDArray[np.float64] | None:
+        """Return the atoms' positions in one frame, (atoms, 3) [Å], reading no others."""
+        if self._positions is None:
+            return None
+        return np.asarray(self._positions[_resolve(index, len(self))], dtype=np.float64)
 
     @property
     def velocities(self) -> npt.NDArray[np.float64] | None:
@@ -405,7 +441,7 @@ class DensityTrajectory:
             If the path exists, the disk is full, or a frame cannot be stored: NaN or infinite
             values, or with ``log16`` values that are not positive.
         """
-        from napari_eldyn.density.store import save_trajectory
+        from napari_eldyn.density.store_saving import save_trajectory
 
         save_trajectory(self, path, encoding=encoding, overwrite=overwrite, progress=progress)
 

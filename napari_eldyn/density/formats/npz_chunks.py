@@ -12,8 +12,7 @@ from __future__ import annotations
 import threading
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import ase.units
 import numpy as np
 import numpy.typing as npt
 
+from napari_eldyn.density.formats import npz_archive
 from napari_eldyn.density.frames import JoinedFrames, JoinedRows
 from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.density.trajectory import DensityTrajectory
@@ -31,6 +31,8 @@ __all__ = ["NAME", "accepts", "open_npz_chunks"]
 
 NAME = "frames_*.npz chunks (a file, or a directory of them)"
 
+Header = tuple[tuple[int, ...], np.dtype[Any]]
+
 REQUIRED = ("lnrho", "lnrho_range", "frame", "cell", "numbers", "timestep_fs")
 SCALARS = ("energy", "temperature")
 EXTRA = {"D": "atomic_density_matrices"}
@@ -38,8 +40,23 @@ CACHED_BYTES = 64 * 2**20
 
 
 def accepts(path: Path) -> bool:
-    """Whether a path is an npz file, or a directory with ``frames_*.npz`` in it."""
-    return path.suffix == ".npz" or (path.is_dir() and any(path.glob("frames_*.npz")))
+    """Whether a path is a chunk, or a directory of chunks, named ``frames_*.npz``.
+
+    A file of that name is none if it holds plain arrays; a file of another name is, if it holds
+    ``lnrho``.
+    """
+    if path.is_dir():
+        first = next(iter(sorted(path.glob("frames_*.npz"))), None)
+        return first is not None and accepts(first)
+    if path.suffix != ".npz":
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        names = []
+    named = path.name.startswith("frames_")
+    return "lnrho.npy" in names or (named and "density.npy" not in names)
 
 
 def open_npz_chunks(path: Path | Sequence[Path]) -> DensityTrajectory:
@@ -119,8 +136,11 @@ class _Chunk:
 
 
 def _read_chunk(path: Path) -> _Chunk:
-    with _archive(path) as archive:
-        headers = {name.removesuffix(".npy"): _header(archive, name) for name in archive.namelist()}
+    with npz_archive.opened(path) as archive:
+        headers: dict[str, Header] = {}
+        for name in archive.namelist():
+            shape, _, dtype = npz_archive.read_header(archive, name)
+            headers[name.removesuffix(".npy")] = shape, dtype
         missing = [name for name in REQUIRED if name not in headers]
         if missing:
             raise EldynError(
@@ -130,7 +150,9 @@ def _read_chunk(path: Path) -> _Chunk:
                 remedy=f"A chunk holds {', '.join(REQUIRED)}.",
             )
         small = {
-            name: _array(archive, name) for name in (*REQUIRED[1:], *SCALARS) if name in headers
+            name: npz_archive.read_array(archive, name)
+            for name in (*REQUIRED[1:], *SCALARS)
+            if name in headers
         }
     _check_headers(headers, path)
     try:
@@ -149,69 +171,6 @@ def _read_chunk(path: Path) -> _Chunk:
     )
     _check_values(chunk)
     return chunk
-
-
-@contextmanager
-def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open an npz file; whatever a damaged one raises names the file."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
-    except EldynError:
-        raise
-    except FileNotFoundError as error:
-        raise EldynError("there is no such file", path=path) from error
-    except Exception as error:
-        # zipfile, zlib and numpy raise many types for damaged bytes.
-        raise _damaged(path, error) from error
-
-
-def _array(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
-    with archive.open(f"{name}.npy") as member:
-        values: npt.NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
-        # Reading to the end makes zipfile compare the checksum.
-        member.read()
-    return values
-
-
-Header = tuple[tuple[int, ...], np.dtype[Any]]
-
-
-def _header(archive: zipfile.ZipFile, member_name: str) -> Header:
-    """Read shape and type of an array in the archive, and nothing more of it."""
-    with archive.open(member_name) as member:
-        version = np.lib.format.read_magic(member)
-        read = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read(member)
-    if dtype.hasobject:
-        raise ValueError("Object arrays are pickled")
-    return tuple(int(n) for n in shape), dtype
-
-
-def _damaged(path: Path, error: Exception) -> EldynError:
-    if "pickle" in str(error).lower() or _starts_like_a_pickle(path):
-        return EldynError(
-            "the file holds pickled Python objects, which are never loaded: they could run code",
-            path=path,
-            remedy="Write it with numpy.savez_compressed from plain arrays.",
-        )
-    return EldynError(
-        f"the file is damaged or not an npz file ({error})",
-        path=path,
-        remedy="Copy it again from its source.",
-    )
-
-
-def _starts_like_a_pickle(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(1) == b"\x80"
-    except OSError:
-        return False
 
 
 def _check_headers(headers: dict[str, Header], path: Path) -> None:
@@ -367,8 +326,8 @@ class _ChunkRows:
 
 
 def _load(chunk: _Chunk, name: str) -> npt.NDArray[Any]:
-    with _archive(chunk.path) as archive:
-        return _array(archive, name)
+    with npz_archive.opened(chunk.path) as archive:
+        return npz_archive.read_array(archive, name)
 
 
 def _rows(chunks: list[_Chunk], name: str, factor: float) -> JoinedRows | None:
