@@ -1,16 +1,31 @@
-"""``eldyn convert``: write trajectories of any supported format as an ``.eldyn`` store."""
+"""``eldyn convert``: write trajectories of any supported format in another one."""
 
 from __future__ import annotations
 
 import re
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_eldyn.cli import app
+from napari_eldyn.cli.interrupt import interruptible
+from napari_eldyn.cli.opening import (
+    CacheOption,
+    CellOption,
+    DatasetOption,
+    KindOption,
+    TimestepOption,
+    UnitOption,
+    cache_place,
+    open_options,
+)
 from napari_eldyn.exceptions import EldynError
+
+if TYPE_CHECKING:
+    from napari_eldyn.density import DensityTrajectory
+    from napari_eldyn.density.writers import WriteReport
 
 __all__ = ["convert", "parse_frames"]
 
@@ -22,14 +37,20 @@ class Encoding(Enum):
     float32 = "float32"
 
 
+class _Interrupted(Exception):  # noqa: N818 - it unwinds work that the user has stopped
+    pass
+
+
 @app.command()
 def convert(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="IN... OUT.eldyn",
-            help="What to read: .eldyn stores, frames_*.npz chunks, or directories of chunks; "
-            "several are joined in the order of time. Last, the store to write.",
+            metavar="IN... OUT",
+            help="What to read: files, directories or patterns; several are one series, or are "
+            "joined in the order of time. Last, what to write: NAME.eldyn, .cube, .vasp (or "
+            "CHGCAR, CHG), .xsf, .axsf or .npz. Several frames make numbered files NAME_0000.cube "
+            "and NAME_0000.vasp, and one file of the others.",
             show_default=False,
         ),
     ],
@@ -57,61 +78,104 @@ def convert(
         ),
     ] = None,
     encoding: Annotated[
-        Encoding,
+        Encoding | None,
         typer.Option(
-            help="log16: 16-bit ln ρ, for positive densities; its relative error is stated in "
-            "the store. float32: as they are."
+            help="Of an .eldyn store. log16: 16-bit ln ρ, its relative error stated in the store; "
+            "values that are not positive are clipped and counted. float32: as they are. By "
+            "default what suits the first frame: float32 for fields of both signs.",
+            show_default=False,
         ),
-    ] = Encoding.log16,
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes; all cores by default.", show_default=False),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace OUT if it exists, once the new is whole.")
     ] = False,
+    timestep: TimestepOption = None,
+    cell: CellOption = None,
+    unit: UnitOption = None,
+    dataset: DatasetOption = None,
+    kind: KindOption = None,
+    cache: CacheOption = None,
 ) -> None:
-    """Write trajectories as one .eldyn store.
+    """Write trajectories in another format: as an .eldyn store, or as files of other programs.
 
     Positions in Å, times in fs, velocities in Å/fs, densities in electrons/Å³.
 
-    The store is written as OUT.eldyn.partial and renamed when it is whole.
+    What is being written lies in OUT.partial and is renamed when it is whole. The same command
+    goes on after an interruption.
     """
-    from tqdm import tqdm
-
-    from napari_eldyn.density import repeat_cell, store_encoding
-    from napari_eldyn.density.formats import open_any
+    from napari_eldyn.density.writers import ConversionRecipe, find_writer
+    from napari_eldyn.density.writers.processes import usable_cores
 
     *sources, out = paths
     if not sources:
-        raise EldynError(
-            f"only one path is given ({out})", remedy="Give what to read, then OUT.eldyn."
-        )
-    if out.suffix != ".eldyn":
-        raise EldynError("the last path is the store to write; it ends in .eldyn", path=out)
-    trajectory = open_any(sources)
-    n_all = len(trajectory)
-    trajectory = trajectory[parse_frames(frames)]
+        raise EldynError(f"only one path is given ({out})", remedy="Give what to read, then OUT.")
+    find_writer(out)
+    recipe = ConversionRecipe(
+        tuple(sources),
+        open_options(timestep, cell, unit, dataset, kind),
+        parse_frames(frames),
+        grid,
+        repeat,
+        cache_place(cache),
+    )
+    source = recipe.open_source()
+    trajectory = recipe.take(source)
     if not len(trajectory):
-        raise EldynError(f"--frames {frames} keeps none of {n_all} frames", path=sources[0])
-    if grid is not None:
-        trajectory = trajectory.resampled(grid)
-    if repeat is not None:
-        trajectory = repeat_cell(trajectory, repeat)
+        raise EldynError(f"--frames {frames} keeps none of {len(source)} frames", path=sources[0])
     step: dict[str, Any] = {"from": [source.name for source in sources], "frames": frames}
     earlier = trajectory.provenance.get("conversions", [])
     trajectory = trajectory.annotated({"conversions": [*earlier, step]})
-    with tqdm(total=len(trajectory), unit="frame", desc=f"Writing {out.name}", delay=0.2) as bar:
+    report = _write(
+        trajectory,
+        out,
+        encoding=None if encoding is None else encoding.value,
+        overwrite=overwrite,
+        recipe=recipe,
+        workers=workers or usable_cores(),
+    )
+    n, shape = len(trajectory), " × ".join(map(str, trajectory.grid.shape))
+    what = f"{n} {'frame' if n == 1 else 'frames'} on {shape} points"
+    typer.echo(f"{report.where}: {what}, {report.exactness}")
+    for note in report.notes:
+        typer.echo(f"note: {note}")
 
-        def report(done: int, _: int) -> None:
+
+def _write(trajectory: DensityTrajectory, out: Path, **options: Any) -> WriteReport:
+    """Write with a progress bar; an interruption keeps what is done."""
+    from tqdm import tqdm
+
+    from napari_eldyn.density.files import partial_path
+    from napari_eldyn.density.writers import write_trajectory
+
+    n = len(trajectory)
+    with (
+        interruptible() as interrupted,
+        tqdm(total=n, unit="frame", desc=f"Writing {out.name}", delay=0.2) as bar,
+    ):
+        begun = False
+
+        def show(done: int, _: int) -> None:
+            nonlocal begun
+            if interrupted.is_set():
+                raise _Interrupted
+            if done and not begun:
+                # Found, not written now: it must not count in the estimate of time.
+                bar.initial = bar.n = bar.last_print_n = done
+                typer.echo(f"going on after the {done} frames in {partial_path(out)}", err=True)
+            begun = True
             bar.update(done - bar.n)
 
-        trajectory.save(
-            out,
-            encoding="log16" if encoding is Encoding.log16 else "float32",
-            overwrite=overwrite,
-            progress=report,
-        )
-    error = store_encoding(out).relative_error
-    exactness = f"relative error at most {error:.1e}" if error else "lossless"
-    shape = " × ".join(map(str, trajectory.grid.shape))
-    typer.echo(f"{out}: {len(trajectory)} frames on {shape} points, {encoding.value}, {exactness}")
+        try:
+            return write_trajectory(trajectory, out, progress=show, **options)
+        except _Interrupted:
+            kept = f"{bar.n} of {n} frames are kept in {partial_path(out)}"
+            bar.close()
+            typer.echo(f"eldyn: interrupted; {kept}; the same command goes on", err=True)
+            raise typer.Exit(130) from None
 
 
 def parse_frames(text: str) -> slice:

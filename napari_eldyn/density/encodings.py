@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_eldyn.density.quantities import QUANTITIES
 from napari_eldyn.exceptions import EldynError
 
-__all__ = ["LEVELS", "EncodingName", "decode_log16", "encode_log16", "log16_error"]
+__all__ = [
+    "LEVELS",
+    "Clipping",
+    "EncodingName",
+    "choose_encoding",
+    "clip_positive",
+    "decode_log16",
+    "encode_log16",
+    "log16_error",
+]
 
 EncodingName = Literal["log16", "float32"]
 
@@ -72,3 +83,90 @@ def log16_error(limits: npt.NDArray[np.float64]) -> float:
     """
     half_level = 0.5 * float(limits[1] - limits[0]) / (LEVELS - 1)
     return float(np.expm1(half_level)) + float(np.finfo(np.float32).eps)
+
+
+_NEGATIVE_SHARE = 1e-4
+"""Share of negative values in Σ|ρ| above which a field is signed, and not a density with noise."""
+
+_WIDE_ERROR = 2e-4
+"""Error of 16 bits above which lossless numbers are the better choice: vacuum with tiny values."""
+
+
+def choose_encoding(
+    density: npt.NDArray[np.float32], quantity: str
+) -> tuple[EncodingName, str | None]:
+    """Return the encoding that suits a field, judged by one frame of it.
+
+    Parameters
+    ----------
+    density : ndarray, shape (nx, ny, nz)
+        Finite.
+    quantity : str
+        A key of `QUANTITIES`.
+
+    Returns
+    -------
+    encoding : {"log16", "float32"}
+        The logarithm for densities; lossless numbers for what has both signs or spans too much.
+    reason : str or None
+        Why it is not the logarithm.
+    """
+    if quantity != "density":
+        return "float32", f"{QUANTITIES[quantity].title.lower()}: no logarithm"
+    values = density.astype(np.float64)
+    size = float(np.abs(values).sum())
+    negative = -float(values.sum(where=values < 0.0))
+    if negative > _NEGATIVE_SHARE * size:
+        return "float32", f"{negative / size:.1%} of all values by weight are negative"
+    if values.max() <= 0.0:
+        return "float32", "no value is positive"
+    smallest = values.min(where=values > 0.0, initial=np.inf)
+    if log16_error(np.log([smallest, values.max()])) > _WIDE_ERROR:
+        return "float32", f"values from {smallest:.1g} to {values.max():.3g} need more than 16 bits"
+    return "log16", None
+
+
+@dataclass(frozen=True)
+class Clipping:
+    """What was done to values whose logarithm does not exist.
+
+    Parameters
+    ----------
+    values : int
+        Values that were not positive.
+    frames : int
+        Frames that had any.
+    added : float
+        What the replacements added to Σ ρ in all, in the unit of the values.
+    """
+
+    values: int = 0
+    frames: int = 0
+    added: float = 0.0
+
+    def __add__(self, other: Clipping) -> Clipping:
+        return Clipping(
+            self.values + other.values, self.frames + other.frames, self.added + other.added
+        )
+
+
+def clip_positive(
+    density: npt.NDArray[np.float32],
+) -> tuple[npt.NDArray[np.float32], Clipping]:
+    """Replace values that are not positive by the smallest positive one of the frame.
+
+    Raises
+    ------
+    EldynError
+        If no value is positive.
+    """
+    low = density <= 0.0
+    n = int(np.count_nonzero(low))
+    if not n:
+        return density, Clipping()
+    smallest = density.min(where=~low, initial=np.inf)
+    if not np.isfinite(smallest):
+        raise EldynError("no value of the frame is positive")
+    clipped = np.where(low, smallest, density)
+    added = float(clipped.sum(dtype=np.float64) - density.sum(dtype=np.float64))
+    return clipped, Clipping(n, 1, added)

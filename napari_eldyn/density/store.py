@@ -1,11 +1,11 @@
-"""Append to an ``.eldyn`` store safely, and save trajectories as one."""
+"""Append to an ``.eldyn`` store safely."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,17 +18,13 @@ from napari_eldyn.density.encodings import EncodingName, encode_log16, log16_err
 from napari_eldyn.density.files import acquire, partial_path, put_in_place, remove, writing
 from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.density.store_reader import find_array, names_in, open_group, open_store
-from napari_eldyn.density.trajectory import DensityKind, DensityTrajectory, check_frame
+from napari_eldyn.density.trajectory import DensityKind, check_frame
 from napari_eldyn.exceptions import EldynError
 
-__all__ = ["StoreWriter", "save_trajectory"]
+__all__ = ["StoreWriter", "check_free", "write_densities"]
 
 GROWTH = 256
 """Frames by which the arrays of a growing store are lengthened at once."""
-
-SHARDED_ABOVE = 1000
-FRAMES_PER_SHARD = 64
-"""Saved trajectories of more frames than SHARDED_ABOVE keep this many in each file."""
 
 
 class StoreWriter:
@@ -107,7 +103,7 @@ class StoreWriter:
             If the path exists, the provenance is not JSON, or the disk is full.
         """
         path = Path(path)
-        _check_free(path, overwrite)
+        check_free(path, overwrite)
         atoms = None if numbers is None else np.asarray(numbers, dtype=np.int64)
         if positions is None:
             positions = atoms is not None
@@ -173,6 +169,16 @@ class StoreWriter:
         """The store's directory."""
         return self._path
 
+    @property
+    def frames_per_shard(self) -> int:
+        """Frames in one file, which only one program can write at a time."""
+        return 1 if self._density.shards is None else int(self._density.shards[0])
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """What the store says of where its data came from."""
+        return self._header.provenance
+
     def __len__(self) -> int:
         """Return the number of whole frames."""
         return self._n
@@ -216,7 +222,10 @@ class StoreWriter:
         self.append_block(frame[None], {name: np.asarray(row)[None] for name, row in rows.items()})
 
     def append_block(
-        self, densities: npt.NDArray[np.float32], rows: Mapping[str, npt.NDArray[Any]]
+        self,
+        densities: npt.NDArray[np.float32],
+        rows: Mapping[str, npt.NDArray[Any]],
+        provenance: Mapping[str, Any] | None = None,
     ) -> None:
         """Add several frames at once; either all of them count, or none.
 
@@ -226,25 +235,54 @@ class StoreWriter:
             [electrons/Å³].
         rows : mapping
             ``times`` and, by their names in the store, all other per-frame arrays, (n, ...).
+        provenance : mapping, optional
+            JSON values, added to the store's provenance with the frames.
         """
-        if self._lock is None:
-            raise EldynError("the writer is closed", path=self._path)
-        self._check_block(densities, rows)
-        values, blocks, error = self._encode(densities, rows)
+        self._check_rows(len(densities), rows)
+        if densities.shape[1:] != self._density.shape[1:]:
+            raise EldynError(
+                f"a density of shape {densities.shape[1:]} does not fit this store's grid of "
+                f"{self._density.shape[1:]}",
+                path=self._path,
+            )
+        values, limits = _encode(densities, self._header.encoding.name, self._path, self._n)
         start, stop = self._n, self._n + len(densities)
         with writing(self._path):
             if self._density.shape[0] < stop:
                 self._set_capacity(stop + max(GROWTH, stop // 4))
             self._density[start:stop] = values
-            for name, block in blocks.items():
-                self._rows[name][start:stop] = block
-            self._commit(stop, error)
-        self._last_time = float(blocks["times"][-1])
+            self._count(stop, rows, limits, provenance or {})
 
-    def _check_block(
-        self, densities: npt.NDArray[np.float32], rows: Mapping[str, npt.NDArray[Any]]
+    def reserve(self, n: int) -> None:
+        """Make room for `n` frames in all, whose densities `write_densities` puts there."""
+        with writing(self._path):
+            self._set_capacity(max(n, self._n))
+
+    def count_block(
+        self,
+        rows: Mapping[str, npt.NDArray[Any]],
+        limits: npt.NDArray[np.float64] | None,
+        provenance: Mapping[str, Any] | None = None,
     ) -> None:
-        n = len(densities)
+        """Count the next frames, whose densities `write_densities` has put in their place.
+
+        Parameters
+        ----------
+        rows : mapping
+            As in `append_block`.
+        limits : ndarray, shape (n, 2), optional
+            As `write_densities` returned them.
+        provenance : mapping, optional
+            As in `append_block`.
+        """
+        n = len(rows["times"])
+        self._check_rows(n, rows)
+        with writing(self._path):
+            self._count(self._n + n, rows, limits, provenance or {})
+
+    def _check_rows(self, n: int, rows: Mapping[str, npt.NDArray[Any]]) -> None:
+        if self._lock is None:
+            raise EldynError("the writer is closed", path=self._path)
         expected = set(self._rows) - {"density_range"}
         missing, unknown = expected - set(rows), set(rows) - expected
         if missing or unknown:
@@ -255,12 +293,6 @@ class StoreWriter:
             ]
             raise EldynError(
                 f"a frame {' and '.join(parts)} does not fit this store", path=self._path
-            )
-        if densities.shape[1:] != self._density.shape[1:]:
-            raise EldynError(
-                f"a density of shape {densities.shape[1:]} does not fit this store's grid of "
-                f"{self._density.shape[1:]}",
-                path=self._path,
             )
         for name, row in rows.items():
             if row.shape != (n, *self._rows[name].shape[1:]):
@@ -276,33 +308,27 @@ class StoreWriter:
                 path=self._path,
             )
 
-    def _encode(
-        self, densities: npt.NDArray[np.float32], rows: Mapping[str, npt.NDArray[Any]]
-    ) -> tuple[npt.NDArray[Any], dict[str, npt.NDArray[Any]], float]:
-        for offset, frame in enumerate(densities):
-            check_frame(frame, self._path, self._n + offset)
-        blocks = {name: np.asarray(row) for name, row in rows.items()}
-        if self._header.encoding.name == "float32":
-            return densities, blocks, 0.0
-        codes = np.empty(densities.shape, dtype=np.uint16)
-        limits = np.empty((len(densities), 2))
-        for offset, frame in enumerate(densities):
-            try:
-                codes[offset], limits[offset] = encode_log16(frame)
-            except EldynError as error:
-                raise EldynError(
-                    f"frame {self._n + offset}: {error.problem}",
-                    path=self._path,
-                    remedy=error.remedy,
-                ) from error
-        return codes, {**blocks, "density_range": limits}, max(map(log16_error, limits))
-
-    def _commit(self, n: int, error: float) -> None:
+    def _count(
+        self,
+        n: int,
+        rows: Mapping[str, npt.NDArray[Any]],
+        limits: npt.NDArray[np.float64] | None,
+        provenance: Mapping[str, Any],
+    ) -> None:
         """Make the first `n` frames count: one atomic replacement of the group's metadata."""
+        coded = {} if limits is None else {"density_range": limits}
+        for name, block in {**rows, **coded}.items():
+            self._rows[name][self._n : n] = block
+        error = 0.0 if limits is None else max(map(log16_error, limits))
         relative_error = max(self._relative_error, error)
         encoding = self._header.encoding.model_copy(update={"relative_error": relative_error})
-        self._group.update_attributes({"n_frames": n, "encoding": encoding.model_dump()})
+        attributes = {"n_frames": n, "encoding": encoding.model_dump()}
+        if provenance:
+            self._header.provenance.update(provenance)
+            attributes["provenance"] = self._header.provenance
+        self._group.update_attributes(attributes)
         self._n, self._relative_error = n, relative_error
+        self._last_time = float(rows["times"][-1])
 
     def _set_capacity(self, n: int) -> None:
         for array in (self._density, *self._rows.values()):
@@ -331,65 +357,55 @@ class StoreWriter:
         self.close()
 
 
-def save_trajectory(
-    trajectory: DensityTrajectory,
-    path: str | Path,
-    *,
-    encoding: EncodingName = "log16",
-    overwrite: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
-    """Write a trajectory as a store; see `DensityTrajectory.save`."""
-    path = Path(path)
-    _check_free(path, overwrite)
-    partial = partial_path(path)
-    n = len(trajectory)
-    rows: dict[str, Any] = {"times": trajectory.times}
-    for name, value in (("positions", trajectory.positions), ("velocities", trajectory.velocities)):
-        if value is not None:
-            rows[name] = value
-    rows.update({f"scalars/{name}": value for name, value in trajectory.scalars.items()})
-    rows.update({f"extra/{name}": value for name, value in trajectory.extra.items()})
-    block = FRAMES_PER_SHARD if n > SHARDED_ABOVE else 1
-    if partial.exists():
-        # Left by a killed process, unless somebody is writing there: then this raises.
-        os.close(acquire(partial))
-        remove(partial)
-    try:
-        with StoreWriter.create(
-            partial,
-            trajectory.grid,
-            encoding=encoding,
-            kind=trajectory.kind,
-            quantity=trajectory.quantity,
-            times_known=trajectory.times_known,
-            provenance=trajectory.provenance,
-            numbers=trajectory.numbers,
-            positions=trajectory.positions is not None,
-            velocities=trajectory.velocities is not None,
-            scalars=tuple(trajectory.scalars),
-            extra={name: tuple(value.shape[1:]) for name, value in trajectory.extra.items()},
-            extra_dtypes={name: value.dtype for name, value in trajectory.extra.items()},
-            frames_per_shard=block,
-        ) as writer:
-            for start in range(0, n, FRAMES_PER_SHARD):
-                stop = min(start + FRAMES_PER_SHARD, n)
-                frames = np.stack([trajectory[index] for index in range(start, stop)])
-                writer.append_block(
-                    frames, {name: np.asarray(row[start:stop]) for name, row in rows.items()}
-                )
-                if progress is not None:
-                    progress(stop, n)
-        with writing(path):
-            put_in_place(partial, path)
-    except BaseException as error:
-        remove(partial)
-        if isinstance(error, EldynError) and error.path == partial:
-            raise EldynError(error.problem, path=path, remedy=error.remedy) from error
-        raise
+def write_densities(
+    path: Path, start: int, densities: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64] | None:
+    """Put densities into room that a `StoreWriter` has reserved; it counts them later.
+
+    Several processes may do this at once, for frames in different files.
+
+    Parameters
+    ----------
+    path : Path
+        The store.
+    start : int
+        Index of the first frame.
+    densities : ndarray, shape (n, nx, ny, nz)
+        [electrons/Å³].
+
+    Returns
+    -------
+    ndarray, shape (n, 2), or None
+        Least and largest ln ρ of each frame, for `StoreWriter.count_block`; None for float32.
+    """
+    group = open_group(path, "r+")
+    encoding = store_layout.read_header(group, path).encoding.name
+    values, limits = _encode(densities, encoding, path, start)
+    with writing(path):
+        find_array(group, "density", path)[start : start + len(densities)] = values
+    return limits
 
 
-def _check_free(path: Path, overwrite: bool) -> None:
+def _encode(
+    densities: npt.NDArray[np.float32], encoding: EncodingName, path: Path, first: int
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64] | None]:
+    for offset, frame in enumerate(densities):
+        check_frame(frame, path, first + offset)
+    if encoding == "float32":
+        return densities, None
+    codes = np.empty(densities.shape, dtype=np.uint16)
+    limits = np.empty((len(densities), 2))
+    for offset, frame in enumerate(densities):
+        try:
+            codes[offset], limits[offset] = encode_log16(frame)
+        except EldynError as error:
+            raise EldynError(
+                f"frame {first + offset}: {error.problem}", path=path, remedy=error.remedy
+            ) from error
+    return codes, limits
+
+
+def check_free(path: Path, overwrite: bool) -> None:
     """Refuse a path that exists, or, to be overwritten, one that is not an ``.eldyn`` store.
 
     Raises

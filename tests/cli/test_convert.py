@@ -141,23 +141,48 @@ def test_nan_in_one_frame_is_named(eldyn, tmp_path: Path, encoding: str) -> None
     assert eldyn("convert", source, out, "--frames", ":2")[0] == 0
 
 
-def test_densities_that_are_not_positive_need_float32(eldyn, tmp_path: Path) -> None:
-    grid = PeriodicGrid(np.eye(3), (4, 4, 4))
-    source, out = tmp_path / "in.eldyn", tmp_path / "out.eldyn"
-    values = np.random.default_rng(0).uniform(-0.01, 0.1, (4, 4, 4, 4))
-    DensityTrajectory.from_array(values, grid, np.arange(4.0)).save(source, encoding="float32")
-    code, _, err = eldyn("convert", source, out)
-    assert code == 1
-    assert "electrons/Å³" in err
-    assert "float32" in err
-    assert eldyn("convert", source, out, "--encoding", "float32")[0] == 0
+def store_of(folder: Path, values: np.ndarray, **fields) -> Path:
+    path = folder / "in.eldyn"
+    grid = PeriodicGrid(np.eye(3), values.shape[1:])
+    trajectory = DensityTrajectory.from_array(values, grid, np.arange(float(len(values))), **fields)
+    trajectory.save(path, encoding="float32")
+    return path
+
+
+def test_fields_of_both_signs_are_stored_as_they_are(eldyn, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).uniform(-0.01, 0.1, (4, 4, 4, 4)).astype(np.float32)
+    source, out = store_of(tmp_path, values), tmp_path / "out.eldyn"
+    code, text, err = eldyn("convert", source, out)
+    assert code == 0, err
+    assert "float32, lossless" in text
+    assert "not as a logarithm" in text
+    assert "negative" in text
+    np.testing.assert_array_equal(list(DensityTrajectory.open(out)), values)
+
+
+def test_clipped_values_are_counted_and_told(eldyn, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).uniform(0.01, 0.1, (4, 4, 4, 4)).astype(np.float32)
+    values[1, 0, 0, :2] = 0.0
+    values[3, 0, 0, 0] = -1e-9
+    source, out = store_of(tmp_path, values), tmp_path / "out.eldyn"
+    code, text, err = eldyn("convert", source, out)
+    assert code == 0, err
+    assert "log16" in text
+    assert "3 values of 256 in 2 frames were not positive" in text
+    stored = DensityTrajectory.open(out)
+    assert stored.provenance["clipped"]["values"] == 3
+    smallest = values[1][values[1] > 0].min()
+    np.testing.assert_allclose(stored[1][0, 0, :2], smallest, rtol=1e-4)
+    np.testing.assert_allclose(stored[0], values[0], rtol=1e-4)
+    added = 2 * smallest + values[3][values[3] > 0].min() + 1e-9
+    assert stored.provenance["clipped"]["electrons_added"] == pytest.approx(added / 64)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["{run}"], "only one path is given"),
-        (["{run}", "{tmp}/out.npz"], "ends in .eldyn"),
+        (["{run}", "{tmp}/out.txt"], "Let it end in .eldyn, or as one of: Gaussian cube (.cube"),
         (["{run}", "{tmp}/out.eldyn", "--frames", "9:2"], "keeps none of 10 frames"),
         (["{run}", "{tmp}/out.eldyn", "--frames", "10"], "keeps none of 10 frames"),
         (["{run}", "{tmp}/out.eldyn", "--frames", "a:b"], "not a range of frames"),
