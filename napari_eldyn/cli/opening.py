@@ -141,7 +141,7 @@ def _kind(text: str) -> DensityKind:
 
     for kind in get_args(DensityKind):
         if text == kind:
-            return kind
+            return kind  # type: ignore[no-any-return]
     raise EldynError(
         f"--kind '{text}' is not known", remedy=f"Write one of {', '.join(get_args(DensityKind))}."
     )

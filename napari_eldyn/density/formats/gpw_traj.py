@@ -77,7 +77,7 @@ def with_atoms(
         pairs = _pairs(trajectory, files, reader, traj)
         atoms = reader[pairs[0]]
         has_velocities = atoms.has("momenta")
-        energies = [_energy(reader, row) for row in pairs]
+        energies = [energy for row in pairs if (energy := _energy(reader, row)) is not None]
     times, times_known = trajectory.times, trajectory.times_known
     if period is not None:
         times, times_known = np.array(pairs) * period, True
@@ -89,7 +89,7 @@ def with_atoms(
         numbers=atoms.numbers,
         positions=_Rows(traj, pairs, shape, "positions"),
         velocities=_Rows(traj, pairs, shape, "velocities") if has_velocities else None,
-        scalars={} if None in energies else {"energy": energies},
+        scalars={"energy": energies} if len(energies) == len(pairs) else {},
         extra=trajectory.extra,
         kind=trajectory.kind,
         quantity=trajectory.quantity,

@@ -1,0 +1,69 @@
+"""Arrays of zarr directories."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_eldyn.density.formats.array_file import (
+    MAX_ARRAYS,
+    MAX_CHUNK_BYTES,
+    Array,
+    ArrayInfo,
+    naming,
+    plain,
+)
+
+if TYPE_CHECKING:
+    import zarr
+
+__all__ = ["ZarrFile"]
+
+
+class ZarrFile:
+    """Arrays of a zarr group, or a zarr array called ``density``, in a directory."""
+
+    def __init__(self, path: Path) -> None:
+        import zarr
+
+        self._path = path
+        self.arrays: dict[str, ArrayInfo] = {}
+        self._zarr: dict[str, zarr.Array[Any]] = {}
+        with naming(path, "not a whole zarr directory"):
+            _check_codecs(path)
+            node = zarr.open(path, mode="r")
+            self.attributes: Mapping[str, Any] = plain(node.attrs)
+            if isinstance(node, zarr.Array):
+                self._zarr["density"] = node
+            else:
+                for name, member in node.members(max_depth=4):
+                    if isinstance(member, zarr.Array) and len(self._zarr) < MAX_ARRAYS:
+                        self._zarr[name] = member
+            for name, array in self._zarr.items():
+                dtype = np.dtype(array.dtype)
+                if not dtype.hasobject:
+                    self.arrays[name] = ArrayInfo(tuple(array.shape), dtype, plain(array.attrs))
+
+    def read(self, name: str, index: int | None = None) -> Array:
+        """Return an array, or one row of it."""
+        with naming(self._path, "not a whole zarr directory"):
+            array = self._zarr[name]
+            if math.prod(array.chunks) * array.dtype.itemsize > MAX_CHUNK_BYTES:
+                raise ValueError(f"array '{name}' has chunks of {array.chunks} values")
+            values = np.asarray(array[:] if index is None else array[index])
+            # zarr takes what is missing for the fill value.
+            if values.ndim >= 3 and np.all(values == array.fill_value):
+                where = "" if index is None else f" of frame {index}"
+                raise ValueError(f"the values{where} of array '{name}' are missing")
+            return values
+
+
+def _check_codecs(path: Path) -> None:
+    """Refuse codecs that run code of the file's author."""
+    for part in path.rglob("*"):
+        if part.name in ("zarr.json", ".zarray", ".zmetadata") and "pickle" in part.read_text():
+            raise ValueError(f"{part.relative_to(path)} names a codec that unpickles")
