@@ -61,7 +61,8 @@ def test_a_store(info, store: Path) -> None:
     assert lines["volume"] == "640.000 Å³ (orthogonal)"
     assert lines["density"] == "pseudo, electrons/Å³"
     low = 2.0 / (1.25 * 640)
-    assert lines["first frame"] == f"2.0000 electrons, {low:.6g} to {2 * low:.6g}"
+    assert lines["first frame"] == (f"2.0000 electrons, {low:.6g} to {2 * low:.6g} electrons/Å³")
+    assert lines["format"] == ".eldyn store (directory)"
     assert lines["atoms"] == "2 Li, 1 Na; with positions"
     assert lines["energy"] == "-3 to -1, mean -2 eV"
     assert lines["latents"] == "array of 32 per frame, float32"
