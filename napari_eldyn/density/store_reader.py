@@ -14,6 +14,7 @@ from napari_eldyn.density.encodings import EncodingName, decode_log16
 from napari_eldyn.density.files import partial_path, replaced_path
 from napari_eldyn.density.frames import Rows
 from napari_eldyn.density.grid import PeriodicGrid
+from napari_eldyn.density.store_chunks import frame_chunks
 from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.exceptions import EldynError
 
@@ -57,6 +58,7 @@ class _StoredFrames:
     def __init__(self, group: zarr.Group, encoding: EncodingName, n: int, path: Path) -> None:
         self._density = find_array(group, "density", path)
         _check_length(self._density, n, path)
+        self._chunks = frame_chunks(self._density, path / "density")
         self._limits: npt.NDArray[np.float64] | None = None
         if encoding == "log16":
             self._limits = _rows(group, "density_range", n, path)[:]
@@ -75,7 +77,9 @@ class _StoredFrames:
             If the chunk is missing, truncated, or fails its checksum.
         """
         try:
-            values = np.asarray(self._density[index])
+            values = self._values(index)
+        except FileNotFoundError as error:
+            raise self._broken(index, "missing from the store") from error
         except Exception as error:
             # zarr and its codecs raise many types for damaged bytes.
             raise self._broken(index, f"damaged ({error})") from error
@@ -85,6 +89,11 @@ class _StoredFrames:
         if self._limits is None:
             return values
         return decode_log16(values, self._limits[index])
+
+    def _values(self, index: int) -> npt.NDArray[Any]:
+        if self._chunks is not None:
+            return self._chunks.read(index)
+        return np.asarray(self._density[index])
 
     def _broken(self, index: int, how: str) -> EldynError:
         return EldynError(
