@@ -44,7 +44,7 @@ from napari_eldyn.density.formats.volume_file import (
     VolumeHeader,
     checked_grid,
 )
-from napari_eldyn.density.formats.zarr_arrays import ZarrFile
+from napari_eldyn.density.formats.zarr_arrays import ZarrFile, is_zarr
 from napari_eldyn.density.quantities import QUANTITIES
 from napari_eldyn.density.trajectory import DensityKind
 from napari_eldyn.exceptions import EldynError, MissingInformationError
@@ -84,7 +84,7 @@ def open_arrays(path: Path) -> ArrayFile:
 
 def accepts(path: Path, head: bytes) -> bool:
     """Whether a file holds an array that can be a density; a damaged one by its name."""
-    if not (head.startswith((_HDF5, _NPY, _ZIP)) or _is_zarr(path)):
+    if not (head.startswith((_HDF5, _NPY, _ZIP)) or is_zarr(path)):
         return path.suffix == ".npz" and path.is_file()
     if head.startswith(_ZIP) and path.suffix != ".npz":
         return False
@@ -105,10 +105,6 @@ def is_surely_a_density(path: Path) -> bool:
         return False
     fields = [name for name in _fields(file) if _last(name) in _DENSITIES]
     return any(_Entries(file, name).has(_CELLS) for name in fields)
-
-
-def _is_zarr(path: Path) -> bool:
-    return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
 def _last(name: str) -> str:

@@ -23,7 +23,7 @@ frame."""
 
 
 class NpyFile:
-    """A single array, called ``density``."""
+    """A single array, called ``array``."""
 
     attributes: Mapping[str, Any] = {}
 
@@ -31,7 +31,7 @@ class NpyFile:
         self._path = path
         with naming(path, "not an NPY file"), path.open("rb") as file:
             self._layout = _Layout.read(file, path.stat().st_size)
-        self.arrays = {"density": ArrayInfo(self._layout.shape, self._layout.dtype)}
+        self.arrays = {"array": ArrayInfo(self._layout.shape, self._layout.dtype)}
 
     def read(self, name: str, index: int | None = None) -> Array:
         """Return the array, or one row of it."""

@@ -17,6 +17,7 @@ from napari_eldyn.density.formats.sniffing import (
     find_series,
 )
 from napari_eldyn.density.formats.volume_file import OpenOptions, VolumeFormat
+from napari_eldyn.density.formats.zarr_arrays import is_zarr
 from napari_eldyn.density.frame_cache import CachePlace
 from napari_eldyn.density.join import join
 from napari_eldyn.density.trajectory import DensityTrajectory
@@ -80,6 +81,8 @@ def _open_directory(
     path: Path, options: OpenOptions, cache: CachePlace | None
 ) -> DensityTrajectory:
     """Open the one trajectory that a directory holds."""
+    if is_zarr(path):
+        raise _not_ours(path)
     inside = [part for part in sorted(path.iterdir()) if part.is_dir() and find_format(part)]
     if len(inside) == 1:
         return _open_one(inside[0], options, cache)

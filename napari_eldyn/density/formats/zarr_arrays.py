@@ -21,11 +21,16 @@ from napari_eldyn.density.formats.array_file import (
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["ZarrFile"]
+__all__ = ["ZarrFile", "is_zarr"]
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a directory is a zarr group or array."""
+    return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
 class ZarrFile:
-    """Arrays of a zarr group, or a zarr array called ``density``, in a directory."""
+    """Arrays of a zarr group, or a single one called ``array``, in a directory."""
 
     def __init__(self, path: Path) -> None:
         import zarr
@@ -38,7 +43,7 @@ class ZarrFile:
             node = zarr.open(path, mode="r")
             self.attributes: Mapping[str, Any] = plain(node.attrs)
             if isinstance(node, zarr.Array):
-                self._zarr["density"] = node
+                self._zarr["array"] = node
             else:
                 for name, member in node.members(max_depth=4):
                     if isinstance(member, zarr.Array) and len(self._zarr) < MAX_ARRAYS:
