@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_eldyn.density.formats.byte_source import ByteSource
+from napari_eldyn.density.formats.number_columns import (
+    PAD,
+    Columns,
+    decode_columns,
+    decode_words,
+    find_columns,
+    find_fraction,
+)
 from napari_eldyn.exceptions import EldynError
 
 __all__ = ["find_numbers_end", "parse_numbers", "read_numbers"]
 
-_BLOCK = 256 * 1024
+_BLOCK = 512 * 1024
 _LONGEST_NUMBER = 64
 _NUMBER = re.compile(rb"([+-]?(?:\d+\.?\d*|\.\d+))(?:[EeDd]([+-]?\d{1,4})|([+-]\d{3,4}))?")
+_BLANKS = b" " * PAD
+_ODD_WORDS = 8
+"""One word in so many may be written unlike the others before all are parsed one by one."""
+
+Floats = npt.NDArray[np.floating[Any]]
+_Read = Callable[[int, int], bytes]
 
 
-class _BadNumberError(Exception):
-    """What is wrong, and at which byte of the data."""
+class _NumbersError(Exception):
+    """What is wrong, and at which byte."""
 
     def __init__(self, problem: str, offset: int) -> None:
         self.problem = problem
@@ -44,6 +61,11 @@ def parse_numbers(
     offset : int
         Where in `data` the numbers begin.
 
+    Returns
+    -------
+    ndarray of float64, shape (count,)
+        In columns of exponential notation, off by 3 units in the last place at most; exact else.
+
     Raises
     ------
     EldynError
@@ -51,10 +73,17 @@ def parse_numbers(
         a finite number.
     """
     try:
-        return _parse(data[offset:] if offset else data, count)
-    except _BadNumberError as error:
-        number = line + data.count(b"\n", 0, offset + error.offset)
+        if 2 * count - 1 > len(data) - offset:
+            raise _NumbersError(f"{count} numbers should be here, but there are fewer", len(data))
+        values = np.empty(count)
+        end = _fill(values, lambda start, length: data[start : start + length], offset, 1.0)
+        if rest := data[end:].split(maxsplit=1):
+            where = data.index(rest[0], end)
+            raise _NumbersError(f"{count} numbers should be here, but there are more", where)
+    except _NumbersError as error:
+        number = line + data.count(b"\n", 0, error.offset)
         raise EldynError(f"line {number}: {error.problem}", path=path) from error
+    return values
 
 
 def read_numbers(
@@ -72,7 +101,7 @@ def read_numbers(
     count : int
         How many to read.
     scale : float
-        Factor of the numbers, such as one over the cell's volume; in double precision.
+        Factor of the numbers, such as one over the cell's volume; applied in double precision.
 
     Returns
     -------
@@ -85,42 +114,34 @@ def read_numbers(
         Naming the file and the line.
     """
     _check_room(source, start, count)
-    values = np.empty(count, dtype=np.float32)
-    done, position = 0, start
-    while done < count:
-        piece, end = _next_piece(source, position, count - done)
-        n_numbers = min(_count(piece), count - done)
-        try:
-            numbers = _parse(piece[: _end_of(piece, n_numbers)], n_numbers)
-        except _BadNumberError as error:
-            line = source.line_number(position + error.offset)
-            raise EldynError(f"line {line}: {error.problem}", path=source.path) from error
-        values[done : done + n_numbers] = numbers * scale
-        done += n_numbers
-        if done == count:
-            return values, position + _end_of(piece, n_numbers)
-        position = end
-    return values, position
+    try:
+        values = np.empty(count, dtype=np.float32)
+    except MemoryError as error:
+        raise EldynError(f"{count} numbers do not fit in the memory", path=source.path) from error
+    try:
+        with np.errstate(over="ignore"):
+            return values, _fill(values, source.read, start, scale)
+    except _NumbersError as error:
+        line = source.line_number(error.offset)
+        raise EldynError(f"line {line}: {error.problem}", path=source.path) from error
 
 
 def find_numbers_end(source: ByteSource, start: int, count: int) -> int:
     """Return the offset of the byte after a number of numbers, which are not parsed.
 
+    Where lines are equally long, it is computed, and the text looked at near the end only.
+
     Raises
     ------
     EldynError
-        If the file ends before.
+        Naming the file and the line, if the file ends before.
     """
     _check_room(source, start, count)
-    position, left = start, count
-    while left:
-        piece, end = _next_piece(source, position, left)
-        n_numbers = _count(piece)
-        if n_numbers >= left:
-            return position + _end_of(piece, left)
-        left -= n_numbers
-        position = end
-    return position
+    try:
+        return _skip(source.read, start, count)
+    except _NumbersError as error:
+        line = source.line_number(error.offset)
+        raise EldynError(f"line {line}: {error.problem}", path=source.path) from error
 
 
 def _check_room(source: ByteSource, start: int, count: int) -> None:
@@ -131,53 +152,148 @@ def _check_room(source: ByteSource, start: int, count: int) -> None:
         )
 
 
-def _next_piece(source: ByteSource, position: int, left: int) -> tuple[bytes, int]:
-    """Return text that ends between numbers, and the offset after it."""
-    piece = source.read(position, _BLOCK)
-    if not piece:
-        line = source.line_number(position)
-        raise EldynError(
-            f"the file ends at line {line}, where {left} numbers more should be", path=source.path
+def _fill(values: Floats, read: _Read, start: int, scale: float) -> int:
+    """Read numbers until `values` is full; return the offset of the byte after the last one."""
+    # The C library of Linux keeps as much freed memory as the largest block ever freed had; less,
+    # and the arrays of every block of text would be given back and faulted in again, page by page.
+    np.empty(8 * _BLOCK, dtype=np.uint8)
+    done, position, text = 0, start, b""
+    columns: Columns | None = None
+    while done < len(values):
+        block = read(position + len(text), _BLOCK)
+        text += block
+        if done == 0:
+            columns = find_columns(text)
+        out = values[done:]
+        n_records = min(len(text) // columns.size, len(out) // columns.count) if columns else 0
+        if columns and n_records:
+            piece, out = text[: n_records * columns.size], out[: n_records * columns.count]
+            if decode_columns(_BLANKS + piece, columns, n_records, out, scale):
+                n_numbers, used = len(out), len(piece)
+            else:
+                n_numbers, used = _parse_words(out, piece, True, scale, position)
+                if n_numbers == len(out) and not piece[used:].strip():
+                    used = len(piece)
+                else:
+                    columns = None
+        else:
+            n_numbers, used = _parse_words(out, text, len(block) < _BLOCK, scale, position)
+        if not n_numbers:
+            raise _no_number(text, position, len(values) - done)
+        done += n_numbers
+        if done == len(values):
+            used = len(text[:used].rstrip())
+        position += used
+        text = text[used:]
+    if values.dtype == np.float32 and not np.isfinite(values).all():
+        first = int(np.argmin(np.isfinite(values)))
+        raise _NumbersError(
+            "a number is too large for single precision",
+            _skip(read, start, first + 1),
         )
-    if len(piece) == _BLOCK:
-        whole = max(piece.rfind(b"\n"), piece.rfind(b" ")) + 1
-        piece = piece[:whole] if whole > _BLOCK - 1024 else piece
-    return piece, position + len(piece)
+    return position
 
 
-def _ends(data: bytes) -> npt.NDArray[np.int64]:
-    """Offsets after each word."""
-    dark = np.frombuffer(data, dtype=np.uint8) > 32
-    ends = np.flatnonzero(dark[:-1] & ~dark[1:]) + 1
-    return np.append(ends, len(data)) if len(dark) and dark[-1] else ends
+def _skip(read: _Read, start: int, count: int) -> int:
+    """Return the offset of the byte after the last one of some numbers."""
+    position, left, text = start, count, read(start, _BLOCK)
+    columns = find_columns(text)
+    if columns and (n_records := (count - 1) // columns.count):
+        # The text is only looked at here and there, which shows whether lines are alike.
+        looked_at = (n_records * part // 4 - 1 for part in (1, 2, 3, 4))
+        if all(
+            _is_record(read(start + max(0, index) * columns.size, columns.size), columns)
+            for index in looked_at
+        ):
+            position += n_records * columns.size
+            left -= n_records * columns.count
+            text = b""
+    while True:
+        block = read(position + len(text), _BLOCK)
+        text += block
+        ends = _word_ends(_BLANKS + text, len(block) < _BLOCK)
+        if len(ends) >= left:
+            return position + int(ends[left - 1]) - PAD
+        if not len(ends):
+            raise _no_number(text, position, left)
+        left -= len(ends)
+        position += int(ends[-1]) - PAD
+        text = text[int(ends[-1]) - PAD :]
 
 
-def _count(data: bytes) -> int:
-    dark = np.frombuffer(data, dtype=np.uint8) > 32
-    return int(np.count_nonzero(dark[:-1] & ~dark[1:])) + int(len(dark) > 0 and dark[-1])
+def _is_record(text: bytes, columns: Columns) -> bool:
+    lengths = [columns.line - 1] * columns.n_lines + [columns.rest_line - 1] * bool(columns.rest)
+    counts = [columns.per_line] * columns.n_lines + [columns.rest] * bool(columns.rest)
+    lines = text.removesuffix(b"\n").split(b"\n")
+    return list(map(len, lines)) == lengths and [len(line.split()) for line in lines] == counts
 
 
-def _end_of(data: bytes, count: int) -> int:
-    return int(_ends(data)[count - 1]) if count else 0
+def _no_number(text: bytes, position: int, left: int) -> _NumbersError:
+    if text.strip():
+        where = position + len(text) - len(text.lstrip())
+        return _NumbersError(f"“{_shown(text.split(maxsplit=1)[0])}” is not a number", where)
+    if len(text) >= _BLOCK:
+        return _NumbersError(f"blanks follow where {left} numbers more should be", position)
+    return _NumbersError(
+        f"the file ends where {left} numbers more should be", position + len(text.rstrip())
+    )
 
 
-def _parse(data: bytes, count: int) -> npt.NDArray[np.float64]:
-    words = data.split()
-    if len(words) != count:
-        raise _BadNumberError(f"{len(words)} numbers where {count} should be", len(data))
+def _shown(word: bytes) -> str:
+    return word[:_LONGEST_NUMBER].decode("latin-1")
+
+
+def _word_ends(buffer: bytes, complete: bool) -> npt.NDArray[np.int64]:
+    """Offsets after words; after the last one if it is known to be `complete`."""
+    dark = np.frombuffer(buffer, dtype=np.uint8) > ord(" ")
+    ends = np.flatnonzero(dark[:-1] > dark[1:]) + 1
+    return np.append(ends, len(buffer)) if complete and len(dark) and dark[-1] else ends
+
+
+def _parse_words(
+    out: Floats, text: bytes, complete: bool, scale: float, position: int
+) -> tuple[int, int]:
+    """Parse as many words of a text as `out` holds, or there are.
+
+    Returns how many these are, and the offset in the text after them.
+    """
+    buffer = _BLANKS + text
+    ends = _word_ends(buffer, complete)[: len(out)]
+    if not len(ends):
+        return 0, 0
+    out = out[: len(ends)]
+    used = int(ends[-1]) - PAD
+    fraction = find_fraction(text)
+    wrong: npt.NDArray[np.bool_] | None = np.ones(len(ends), dtype=np.bool_)
+    if fraction is not None:
+        out[:], wrong = decode_words(buffer, ends, fraction, scale)
+    odd = [] if wrong is None else np.flatnonzero(wrong).tolist()
+    if _ODD_WORDS * len(odd) > len(ends) and _parse_plain(out, text[:used], scale):
+        odd = []
+    for index in odd:
+        begin = int(ends[index - 1]) - PAD if index else 0
+        word = text[begin : int(ends[index]) - PAD].lstrip()
+        match = _NUMBER.fullmatch(word) if len(word) <= _LONGEST_NUMBER else None
+        if match is None:
+            where = position + int(ends[index]) - PAD - len(word)
+            raise _NumbersError(f"“{_shown(word)}” is not a number", where)
+        mantissa, exponent, bare_exponent = match.groups()
+        number = float(mantissa + b"e" + (exponent or bare_exponent or b"0"))
+        if not math.isfinite(number):
+            where = position + int(ends[index]) - PAD - len(word)
+            raise _NumbersError(f"“{_shown(word)}” is too large", where)
+        out[index] = number * scale
+    return len(out), used
+
+
+def _parse_plain(out: Floats, text: bytes, scale: float) -> bool:
+    """Parse words that Python understands too; False if not all of them are."""
+    words = text.replace(b"D", b"e").replace(b"d", b"e").split()
+    if len(words) != len(out) or b"_" in text:
+        return False
     try:
-        values = np.array(words, dtype=np.float64)
-        if np.all(np.isfinite(values)):
-            return values
+        numbers = np.array(words, dtype=np.float64)
     except ValueError:
-        pass
-    return np.array([_number(word, data) for word in words])
-
-
-def _number(word: bytes, data: bytes) -> float:
-    match = _NUMBER.fullmatch(word)
-    if match is None or len(word) > _LONGEST_NUMBER:
-        shown = word[:_LONGEST_NUMBER].decode("latin-1")
-        raise _BadNumberError(f"“{shown}” is not a number", data.find(word))
-    mantissa, exponent, bare_exponent = match.groups()
-    return float(mantissa + b"e" + (exponent or bare_exponent or b"0"))
+        return False
+    out[:] = numbers * scale
+    return bool(np.isfinite(numbers).all())
