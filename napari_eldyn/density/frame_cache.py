@@ -9,6 +9,7 @@ for what it is not; what belongs to an earlier state of the source is removed.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import tempfile
 from functools import cache
@@ -69,11 +70,13 @@ class FrameCache:
         """Return a volume, or None if it is not kept, or the file has changed since."""
         if _state(self._source) != self._state:
             return None
+        path = self._path(frame, channel)
         try:
-            values = np.fromfile(self._path(frame, channel), dtype="<f4")
-        except OSError:
+            if path.stat().st_size != 4 * math.prod(shape):
+                return None
+            return np.fromfile(path, dtype="<f4").reshape(shape)
+        except (OSError, ValueError):
             return None
-        return values.reshape(shape) if values.size == int(np.prod(shape)) else None
 
     def write(self, frame: int, channel: str, values: npt.NDArray[np.float32]) -> None:
         """Keep a volume, unless the file has changed since it was opened.
