@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_eldyn.density.formats.byte_source import ByteSource, open_source
+from napari_eldyn.density.formats.vasp_comment import read_comment
 from napari_eldyn.density.formats.vasp_index import Snapshot, index_snapshots
 from napari_eldyn.density.formats.vasp_names import (
     CONTENTS,
@@ -33,6 +34,9 @@ from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.exceptions import EldynError
 
 __all__ = ["FORMAT", "VaspFile", "open_vasp"]
+
+_TIMES_VOLUME = ("density", "density_difference", "spin_density")
+"""Quantities that files hold multiplied by the volume of the cell."""
 
 _STEPS_PER_FRAME = 10
 """MD steps between the densities of a CHG: https://vasp.at/wiki/CHG."""
@@ -59,6 +63,9 @@ def open_vasp(path: Path, options: OpenOptions) -> VaspFile:
     source = open_source(path)
     snapshots, left_out = index_snapshots(source)
     first = snapshots[0]
+    comment = read_comment(first.structure.comment)
+    if comment is not None and content.quantity == "density":
+        content = replace(content, quantity=comment.quantity, kind=comment.kind)
     grid = checked_grid(path, first.structure.cell, first.shape)
     _check_alike(path, snapshots, grid)
     further = {1: (), 2: content.spin, 4: content.vector}[len(first.blocks)]
@@ -71,7 +78,7 @@ def open_vasp(path: Path, options: OpenOptions) -> VaspFile:
         notes["elements"] = "the file names none, and no POTCAR that fits is beside"
     if left_out:
         notes["left_out"] = f"the last snapshot: {left_out}"
-    if content.quantity == "density":
+    if content.quantity in _TIMES_VOLUME:
         notes["unit_in_file"] = "electrons (density × cell volume)"
         notes["paw_occupancies"] = "not read: within the PAW spheres, only what is on the grid"
     header = VolumeHeader(
@@ -84,8 +91,9 @@ def open_vasp(path: Path, options: OpenOptions) -> VaspFile:
         positions=_unwrapped(snapshots, grid),
         notes=notes,
     )
-    header = _with_electrons(header, name, beside)
-    header = _with_times(header, name, beside, options)
+    if comment is None:
+        header = _with_electrons(header, name, beside)
+    header = _with_times(header, name, snapshots, beside, options)
     file = VaspFile(source, snapshots, header)
     if options.kind == "all_electron" and content.quantity == "density":
         return _all_electron(path, name, file, options)
@@ -128,7 +136,7 @@ class VaspFile:
         """
         snapshot = self._snapshots[frame]
         start = snapshot.blocks[self.header.channels.index(channel)]
-        scale = 1.0 / self.header.grid.volume if self.header.quantity == "density" else 1.0
+        scale = 1.0 / self.header.grid.volume if self.header.quantity in _TIMES_VOLUME else 1.0
         values = read_block(self._source, start, snapshot.shape, scale)
         if self._added is not None:
             values += self._added.read(frame, channel)
@@ -193,16 +201,25 @@ def _with_electrons(header: VolumeHeader, name: str, beside: Neighbours) -> Volu
 
 
 def _with_times(
-    header: VolumeHeader, name: str, beside: Neighbours, options: OpenOptions
+    header: VolumeHeader,
+    name: str,
+    snapshots: list[Snapshot],
+    beside: Neighbours,
+    options: OpenOptions,
 ) -> VolumeHeader:
-    """Tell the times of the densities of a CHG, after the INCAR of its run."""
-    n = header.n_frames
-    if name != "CHG" or n < 2:
+    """Tell the times, after our own comment lines, or the INCAR of the run that wrote a CHG."""
+    if options.timestep is not None:
+        return header
+    comments = [read_comment(snapshot.structure.comment) for snapshot in snapshots]
+    told = [comment.time for comment in comments if comment and comment.time is not None]
+    if len(told) == len(snapshots):
+        return replace(header, times=np.array(told))
+    steps = 1 + _STEPS_PER_FRAME * np.arange(header.n_frames)
+    if name != "CHG" or header.n_frames < 2 or any(comments):
         return header
     spacing = f"{_STEPS_PER_FRAME} MD steps (VASP writes a CHG every ten)"
     header = replace(header, notes={**header.notes, "frame_spacing": spacing})
-    steps = 1 + _STEPS_PER_FRAME * np.arange(n)
-    if options.timestep or beside.step is None or steps[-1] > (beside.n_steps or 0):
+    if beside.step is None or steps[-1] > (beside.n_steps or 0):
         return header
     return replace(
         header,

@@ -190,7 +190,7 @@ def _read_species(lines: LineReader) -> tuple[tuple[str, ...], tuple[int, ...]]:
             f"the numbers of atoms of {len(symbols)} species" if symbols else "numbers of atoms",
             line,
         )
-    if not 0 < sum(counts) <= MAX_ATOMS:
+    if sum(counts) > MAX_ATOMS:
         raise EldynError(f"{lines.place} claims {sum(counts)} atoms", path=lines.path)
     return symbols, tuple(counts)
 

@@ -40,14 +40,17 @@ class _Content:
 
 
 _SPIN, _VECTOR = ("density_spin",), ("density_spin_x", "density_spin_y", "density_spin_z")
-_SECOND, _FIELD = ("potential_2",), ("potential_b1", "potential_b2", "potential_b3")
+_DOWN, _HALF = ("potential_down",), ("potential_spin",)
+_FIELD = ("potential_b1", "potential_b2", "potential_b3")
 
 _CONTENTS = (
     _Content("charge", "charge/charge", "density", "valence", _SPIN, _VECTOR),
-    _Content("locpot", "locpot/total", "potential", "unknown", _SECOND, _FIELD),
-    _Content("potential", "results/potential/total", "potential", "unknown", _SECOND, _FIELD),
+    _Content("locpot", "locpot/total", "potential", "unknown", _DOWN, _FIELD),
+    _Content("potential", "results/potential/total", "potential", "unknown", _HALF, _FIELD),
 )
-"""In the order in which they are looked for. Places: pymatgen's Vaspwave, py4vasp's schema."""
+"""In the order in which they are looked for. Places: pymatgen's Vaspwave, py4vasp's schema. The
+first volumes of a spin-polarised potential are V↑ and V↓ in vaspwave.h5 (pymatgen), but (V↑ + V↓)/2
+and (V↑ − V↓)/2 in vaspout.h5 (py4vasp)."""
 
 
 def accepts(path: Path, head: bytes) -> bool:
