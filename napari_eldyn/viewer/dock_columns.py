@@ -15,6 +15,7 @@ DOCKS = {
     "Compare": "left",
     "Movie": "left",
     "Figures": "left",
+    "Analysis": "right",
     "Statistics": "right",
 }
 """Areas of the docks in the manifest, in the order of their tabs."""

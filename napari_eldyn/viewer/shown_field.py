@@ -1,0 +1,198 @@
+"""What a layer shows at the frame looked at: the field, its grid and unit, the atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_eldyn.density.grid import PeriodicGrid
+from napari_eldyn.density.quantities import QUANTITIES, Quantity
+from napari_eldyn.density.trajectory import DensityTrajectory, check_frame
+from napari_eldyn.exceptions import EldynError
+from napari_eldyn.observables.isolevels import IsoLevels, Weight
+from napari_eldyn.observables.regions import FieldWaves
+from napari_eldyn.viewer.layers import PANEL_KEY, layer_trajectory, shows_density, time_axis
+from napari_eldyn.viewer.tiling import plain_volumes
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+__all__ = ["FieldValues", "ShownField", "analysed_layers", "shown_field"]
+
+_N_AXES = 4  # time and space
+
+
+@dataclass(frozen=True, eq=False)
+class ShownField:
+    """The field that a layer shows at one frame, read when asked for.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The layer.
+    grid : PeriodicGrid
+        Cell and points of one cell, whatever the layer repeats.
+    quantity : Quantity
+        What the values are.
+    trajectory : DensityTrajectory or None
+        Whose frame it is; None for what is computed (differences, ensembles, rollouts).
+    frame : int
+        Index of the frame.
+    time : str
+        When, for titles; the frame's number where times are unknown.
+    load : callable
+        Returns the values (worker thread).
+    key : hashable or None
+        Equal keys mean equal values; None where they may change at any time.
+    """
+
+    layer: Any
+    grid: PeriodicGrid
+    quantity: Quantity
+    trajectory: DensityTrajectory | None
+    frame: int
+    time: str
+    load: Callable[[], npt.NDArray[np.float32]]
+    key: Hashable | None
+
+    @property
+    def name(self) -> str:
+        """Name of the layer."""
+        return str(self.layer.name)
+
+    @property
+    def integral_unit(self) -> str:
+        """Unit of the field integrated over space."""
+        if self.is_density:
+            return "electrons"
+        return f"{self.quantity.unit}·Å³" if self.quantity.unit else "Å³"
+
+    @property
+    def is_density(self) -> bool:
+        """Whether an integral over space counts electrons."""
+        return self.quantity.unit == QUANTITIES["density"].unit
+
+    @property
+    def numbers(self) -> npt.NDArray[np.int64] | None:
+        """Atomic numbers, if known together with positions."""
+        return None if self.trajectory is None else self.trajectory.numbers
+
+    def positions(self) -> npt.NDArray[np.float64] | None:
+        """Positions of the atoms in this frame, shape (atoms, 3) [Å], if known."""
+        trajectory = self.trajectory
+        if trajectory is None or trajectory.numbers is None or trajectory.positions is None:
+            return None
+        return np.asarray(trajectory.positions[self.frame], np.float64)
+
+
+class FieldValues:
+    """The values of a field, with what several numbers are found from, worked out once.
+
+    Parameters
+    ----------
+    values : ndarray, shape (nx, ny, nz)
+        The field.
+    grid : PeriodicGrid
+        Its grid.
+    """
+
+    def __init__(self, values: npt.NDArray[np.float32], grid: PeriodicGrid) -> None:
+        self.values = values
+        self.grid = grid
+        self._levels: dict[Weight, IsoLevels] = {}
+
+    @cached_property
+    def waves(self) -> FieldWaves:
+        """The field as waves."""
+        return FieldWaves(self.values, self.grid)
+
+    def levels(self, weight: Weight) -> IsoLevels:
+        """Return the field sorted."""
+        if weight not in self._levels:
+            self._levels[weight] = IsoLevels(self.values, self.grid.voxel_volume, weight)
+        return self._levels[weight]
+
+
+def analysed_layers(viewer: Viewer) -> list[Any]:
+    """Layers whose fields can be analysed, the uppermost first; no standard deviations."""
+    return [
+        layer
+        for layer in reversed(viewer.layers)
+        if shows_density(layer) and layer.metadata.get(PANEL_KEY) != "std"
+    ]
+
+
+def shown_field(viewer: Viewer, layer: Any) -> ShownField | None:
+    """Return what a layer shows now, or None where the slider is outside of its frames.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+    layer : napari.layers.Image
+        One of `analysed_layers`.
+    """
+    from napari_eldyn.viewer.controller import controller_of
+
+    comparison = controller_of(viewer).comparison
+    panel = layer.metadata.get(PANEL_KEY)
+    if comparison is not None and (panel or layer is comparison.reference):
+        return _panel_field(layer, panel or "reference", comparison)
+    trajectory = layer_trajectory(layer)
+    if trajectory is None:
+        return None
+    first, step = time_axis(trajectory)
+    point = viewer.dims.point[viewer.dims.ndim - _N_AXES]
+    index = round((point - first) / step)
+    return _frame_field(layer, trajectory, index) if 0 <= index < len(trajectory) else None
+
+
+def _frame_field(layer: Any, trajectory: DensityTrajectory, index: int) -> ShownField:
+    known = f"t = {trajectory.times[index]:g} fs"
+    return ShownField(
+        layer,
+        trajectory.grid,
+        QUANTITIES[trajectory.quantity],
+        trajectory,
+        index,
+        known if trajectory.times_known else f"frame {index} of {len(trajectory)}",
+        partial(_read, trajectory, index),
+        (id(trajectory), index),
+    )
+
+
+def _read(trajectory: DensityTrajectory, index: int) -> npt.NDArray[np.float32]:
+    values = trajectory[index]
+    check_frame(values, trajectory.path, index)
+    return values
+
+
+def _panel_field(layer: Any, panel: str, comparison: Any) -> ShownField | None:
+    pairing, index = comparison.pairing, comparison.index
+    if panel == "reference":
+        frame = pairing.reference_frame(index)
+        return None if frame is None else _frame_field(layer, pairing.trajectory, frame)
+    # Panels give at once what there is, and on the window's thread only.
+    values = np.asarray(plain_volumes(layer)[index], np.float32)
+
+    def load() -> npt.NDArray[np.float32]:
+        if not values.any():
+            raise EldynError(f"'{layer.name}' has nothing to show at this time yet")
+        return values
+
+    quantity = "density_difference" if panel == "difference" else "density"
+    return ShownField(
+        layer,
+        pairing.trajectory.grid,
+        QUANTITIES[quantity],
+        None,
+        index,
+        f"t = {pairing.time(index):g} fs",
+        load,
+        None,
+    )

@@ -1,0 +1,170 @@
+"""Fields of the Analysis dock: numbers with units, Miller indices, atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ase.data import chemical_symbols
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import (
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QSpinBox,
+    QWidget,
+)
+
+from napari_eldyn.widgets.parts import spin
+
+__all__ = [
+    "AtomBox",
+    "MillerBox",
+    "form",
+    "in_words",
+    "miller_text",
+    "put",
+    "quantity_box",
+    "reading",
+]
+
+_LARGEST_INDEX = 20
+
+
+def form() -> QFormLayout:
+    """Return a compact form whose fields take the room there is."""
+    layout = QFormLayout()
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setHorizontalSpacing(6)
+    layout.setVerticalSpacing(4)
+    return layout
+
+
+def quantity_box(unit: str, tip: str, *, step: float = 0.1, decimals: int = 2) -> QDoubleSpinBox:
+    """Return a field for a number with a unit, reported once it has been typed in whole."""
+    box = QDoubleSpinBox()
+    box.setDecimals(decimals)
+    box.setSingleStep(step)
+    box.setRange(-1e4, 1e4)
+    box.setSuffix(f" {unit}" if unit else "")
+    box.setToolTip(tip)
+    box.setKeyboardTracking(False)
+    box.setMinimumWidth(72)
+    return box
+
+
+def put(box: QDoubleSpinBox | QSpinBox, value: float) -> None:
+    """Write a number into a field without telling anybody."""
+    was = box.blockSignals(True)
+    box.setValue(value)  # type: ignore[arg-type]
+    box.blockSignals(was)
+
+
+def reading() -> QLabel:
+    """Return a place for results; text can be selected and copied."""
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.RichText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def in_words(value: float, unit: str = "", digits: int = 4) -> str:
+    """Write a number with its unit, with the sign that prints a minus."""
+    size = abs(value)
+    text = f"{value:.{digits}g}" if size == 0 or size >= 1e-4 else f"{value:.{digits - 1}e}"
+    return f"{text} {unit}".strip().replace("-", "−")
+
+
+def miller_text(indices: Sequence[int]) -> str:
+    """Write Miller indices as crystallographers do: (1 1 0)."""
+    return f"({' '.join(str(n) for n in indices)})".replace("-", "−")
+
+
+class MillerBox(QWidget):
+    """Three Miller indices."""
+
+    changed = Signal()
+
+    def __init__(self, indices: Sequence[int] = (0, 0, 1)) -> None:
+        super().__init__()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        self.boxes: list[QSpinBox] = []
+        for name, index in zip("hkl", indices, strict=True):
+            box = spin(-_LARGEST_INDEX, _LARGEST_INDEX, f"Miller index {name}")
+            box.setPrefix(f"{name} ")
+            box.setValue(index)
+            box.valueChanged.connect(self.changed)
+            self.boxes.append(box)
+            row.addWidget(box, 1)
+
+    @property
+    def indices(self) -> tuple[int, int, int]:
+        """h, k, l."""
+        h, k, m = (box.value() for box in self.boxes)
+        return h, k, m
+
+    def set_indices(self, indices: Sequence[int]) -> None:
+        """Choose indices without telling anybody."""
+        for box, index in zip(self.boxes, indices, strict=True):
+            put(box, index)
+
+    @property
+    def text(self) -> str:
+        """As crystallographers write them."""
+        return miller_text(self.indices)
+
+
+class AtomBox(QSpinBox):
+    """The number of an atom, counted from 1 as the files do, before its element."""
+
+    def __init__(self, number: int, tip: str) -> None:
+        super().__init__()
+        self._numbers: Sequence[int] = ()
+        self.setRange(1, 1)
+        self.setToolTip(tip)
+        self.setKeyboardTracking(False)
+        self._wanted = number
+        self.valueChanged.connect(self._show_element)
+
+    @property
+    def index(self) -> int:
+        """Index of the atom, counted from 0."""
+        return self.value() - 1
+
+    @property
+    def text_of_atom(self) -> str:
+        """Such as ``Li5``."""
+        known = self.index < len(self._numbers)
+        symbol = chemical_symbols[self._numbers[self.index]] if known else ""
+        return f"{symbol}{self.value()}"
+
+    def set_atoms(self, numbers: Sequence[int]) -> None:
+        """Offer the atoms of these atomic numbers, without telling anybody."""
+        if len(numbers) == len(self._numbers) and all(
+            a == b for a, b in zip(numbers, self._numbers, strict=True)
+        ):
+            return
+        first = not len(self._numbers)
+        self._numbers = [int(n) for n in numbers]
+        was = self.blockSignals(True)
+        value = self._wanted if first else self.value()
+        self.setRange(1, max(len(numbers), 1))
+        self.setValue(value)
+        self.blockSignals(was)
+        self._show_element()
+
+    def want(self, number: int) -> None:
+        """Choose an atom, counted from 1, now or as soon as there are so many."""
+        self._wanted = number
+        put(self, number)
+        self._show_element()
+
+    def _show_element(self, _: int = 0) -> None:
+        known = self.index < len(self._numbers)
+        self.setPrefix(f"{chemical_symbols[self._numbers[self.index]]} " if known else "")
