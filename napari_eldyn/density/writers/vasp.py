@@ -31,13 +31,23 @@ _NAMES = {"potential": "LOCPOT", "localisation": "ELFCAR"}
 _DENSITIES = ("density", "density_difference", "spin_density")
 """Written like a density, multiplied by the volume of the cell."""
 
-_SPIN = ("density_spin", "density_spin_x", "density_spin_y", "density_spin_z")
+_CHANNELS = {
+    "density": ("density_spin", "density_spin_x", "density_spin_y", "density_spin_z"),
+    "potential": ("potential_down", "potential_b1", "potential_b2", "potential_b3"),
+    "localisation": (
+        "localisation_down",
+        "localisation_2",
+        "localisation_3",
+        "localisation_4",
+    ),
+}
+"""Further volumes of spin-polarised and of non-collinear calculations, in VASP's order."""
 
 
 def _frame(trajectory: DensityTrajectory, index: int) -> Iterator[bytes]:
     """Yield a frame as VASP writes it: ρ·V with x fastest, 11 digits, five numbers on a line."""
     fields = [checked_frame(trajectory, index)]
-    for name in _SPIN:
+    for name in _CHANNELS.get(trajectory.quantity, ()):
         if name in trajectory.channels:
             field = np.asarray(trajectory.extra[name][index])
             check_frame(field, trajectory.path, index)
@@ -113,7 +123,8 @@ def _notes(trajectory: DensityTrajectory, path: Path) -> tuple[str, ...]:
         notes.append("the atoms are sorted by element")
     if np.any(trajectory.grid.origin != 0.0):
         notes.append("the origin of the grid becomes zero: atoms and density are moved together")
-    left_out = [name for name in trajectory.channels if name not in _SPIN]
+    held = _CHANNELS.get(quantity, ())
+    left_out = [name for name in trajectory.channels if name not in held]
     if left_out:
         notes.append(f"{', '.join(left_out)} left out")
     return tuple(notes)
