@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -45,11 +46,13 @@ def natural_order(paths: Iterable[Path]) -> list[Path]:
     return sorted(paths, key=_natural_key)
 
 
-def _natural_key(path: Path) -> list[tuple[int, int, str]]:
-    # Numbers compare as numbers, and before text; the text of both decides ties such as 1 and 01.
-    parts = _DIGITS.split(str(path))
-    key = [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
-    return [*key, (2, 0, str(path))]
+def _natural_key(path: Path) -> tuple[list[str | int], str]:
+    # Text and numbers take turns, so that like compares with like; the text decides between
+    # numbers such as 1 and 01.
+    text = str(path)
+    parts: list[str | int] = list(_DIGITS.split(text))
+    parts[1::2] = map(int, parts[1::2])
+    return parts, text
 
 
 def expand(path: str | Path) -> list[Path]:
@@ -61,11 +64,11 @@ def expand(path: str | Path) -> list[Path]:
     if escape(str(path)) == str(path) or pattern.exists():
         return []
     found = Path(pattern.anchor or ".").glob(str(pattern.relative_to(pattern.anchor)))
-    return natural_order(part for part in found if _counts(part))
+    return natural_order(part for part in found if _counts(part.name))
 
 
-def _counts(path: Path) -> bool:
-    return not path.name.startswith(".") and path.suffix not in (frame_cache.SUFFIX, ".partial")
+def _counts(name: str) -> bool:
+    return not name.startswith(".") and not name.endswith((frame_cache.SUFFIX, ".partial"))
 
 
 def group_files(directory: Path) -> list[FileGroup]:
@@ -74,19 +77,21 @@ def group_files(directory: Path) -> list[FileGroup]:
     If it holds no files, those of its subdirectories are taken: many codes write a density under
     the same name into a directory for each step.
     """
-    files = [part for part in directory.iterdir() if _counts(part)]
-    inside = [part for part in files if part.is_file()]
-    if not inside:
-        folders = [part for part in files if part.is_dir()]
-        inside = [
-            part
-            for folder in folders
-            for part in folder.iterdir()
-            if part.is_file() and _counts(part)
-        ]
-    return [
-        FileGroup(_pattern(members, directory), tuple(members)) for members in by_pattern(inside)
-    ]
+    files, folders = _listed(directory)
+    if not files:
+        files = [file for folder in folders for file in _listed(folder)[0]]
+    return [FileGroup(_pattern(group, directory), tuple(group)) for group in by_pattern(files)]
+
+
+def _listed(directory: Path) -> tuple[list[Path], list[Path]]:
+    """Return the files and the subdirectories that count."""
+    files: list[Path] = []
+    folders: list[Path] = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if _counts(entry.name):
+                (folders if entry.is_dir() else files).append(directory / entry.name)
+    return files, folders
 
 
 def by_pattern(paths: Iterable[Path]) -> list[list[Path]]:
@@ -99,8 +104,8 @@ def by_pattern(paths: Iterable[Path]) -> list[list[Path]]:
 
 def _pattern(members: Sequence[Path], directory: Path) -> str:
     """Return a pattern with a star for the numbers that differ."""
-    split = [_DIGITS.split(str(path.relative_to(directory))) for path in members]
-    columns = zip(*split, strict=True)
+    start = len(str(directory / "x")) - 1
+    columns = zip(*(_DIGITS.split(str(path)[start:]) for path in members), strict=True)
     return "".join(escape(column[0]) if len(set(column)) == 1 else "*" for column in columns)
 
 

@@ -83,7 +83,9 @@ def _open_directory(
     """Open the one trajectory that a directory holds."""
     if is_zarr(path):
         raise _not_ours(path)
-    inside = [part for part in sorted(path.iterdir()) if part.is_dir() and find_format(part)]
+    with os.scandir(path) as entries:
+        folders = sorted(path / entry.name for entry in entries if entry.is_dir())
+    inside = [folder for folder in folders if find_format(folder)]
     if len(inside) == 1:
         return _open_one(inside[0], options, cache)
     if inside:
