@@ -160,14 +160,14 @@ def _write(trajectory: DensityTrajectory, out: Path, **options: Any) -> WriteRep
 
         def show(done: int, _: int) -> None:
             nonlocal begun
-            if interrupted.is_set():
-                raise _Interrupted
             if done and not begun:
                 # Found, not written now: it must not count in the estimate of time.
                 bar.initial = bar.n = bar.last_print_n = done
                 typer.echo(f"going on after the {done} frames in {partial_path(out)}", err=True)
             begun = True
             bar.update(done - bar.n)
+            if interrupted.is_set() and done < n:
+                raise _Interrupted
 
         try:
             return write_trajectory(trajectory, out, progress=show, **options)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import ase.units
@@ -253,3 +256,160 @@ def test_a_cell_is_repeated(eldyn, run: Path, tmp_path: Path) -> None:
     code, _, err = eldyn("convert", run, tmp_path / "none.eldyn", "--repeat", 1, 0, 2)
     assert code == 1
     assert "Give three counts of 1 or more" in err
+
+
+# -- other formats -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "told"),
+    [
+        ("out.cube", "out_0000.cube … out_0009.cube", "six digits"),
+        ("CHGCAR.vasp", "CHGCAR_0000.vasp … CHGCAR_0009.vasp", "note: PAW occupancies are not"),
+        ("out-CHG", "out-CHG", "eleven digits"),
+        ("out.axsf", "out.axsf", "nine digits"),
+        ("out.npz", "out.npz", "float32, lossless"),
+    ],
+)
+def test_other_formats(
+    eldyn, run: Path, tmp_path: Path, name: str, written: str, told: str
+) -> None:
+    target = tmp_path / "there"
+    target.mkdir()
+    code, out, err = eldyn("convert", run, target / name)
+    assert code == 0, err
+    assert f"{target / written}: 10 frames on 6 × 6 × 6 points" in out
+    assert told in out
+    source = DensityTrajectory.open(run)
+    again = DensityTrajectory.open(target)
+    np.testing.assert_allclose(np.stack(list(again)), np.stack(list(source)), rtol=6e-6)
+    np.testing.assert_allclose(again.times, source.times)
+    assert not list(target.glob("*.partial"))
+    code, _, err = eldyn("convert", run, target / name)
+    assert code == 1
+    assert "the file exists already" in err
+    assert eldyn("convert", run, target / name, "--frames", "3", "--overwrite")[0] == 0
+
+
+def test_what_files_leave_open_is_asked_and_taken(eldyn, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).uniform(0.1, 1.0, (2, 6, 6, 6)).astype(np.float32)
+    np.savez(tmp_path / "bare.npz", density=values)
+    code, _, err = eldyn("convert", tmp_path / "bare.npz", tmp_path / "out.eldyn")
+    assert code == 1
+    assert "--cell" in err
+    answers = ("--cell", "3 4 5", "--unit", "e/Å³", "--timestep", 2, "--kind", "pseudo")
+    code, _, err = eldyn("convert", tmp_path / "bare.npz", tmp_path / "out.eldyn", *answers)
+    assert code == 0, err
+    stored = DensityTrajectory.open(tmp_path / "out.eldyn")
+    np.testing.assert_allclose(stored.grid.cell, np.diag([3.0, 4.0, 5.0]))
+    np.testing.assert_array_equal(stored.times, [0.0, 2.0])
+    assert stored.kind == "pseudo"
+
+
+# -- processes and interruptions ---------------------------------------------------------------
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    files = [path] if path.is_file() else [part for part in path.rglob("*") if part.is_file()]
+    return {str(part.relative_to(path)): part.read_bytes() for part in files}
+
+
+@pytest.mark.parametrize("name", ["out.eldyn", "out.axsf"])
+def test_processes_write_the_same(eldyn, run: Path, tmp_path: Path, monkeypatch, name: str) -> None:
+    from napari_eldyn.density.writers import processes
+
+    alone, together = tmp_path / "1", tmp_path / "2"
+    alone.mkdir()
+    together.mkdir()
+    assert eldyn("convert", run, alone / name, "--workers", 1)[0] == 0
+    monkeypatch.setattr(processes, "_START", 0.0)
+    code, _, err = eldyn("convert", run, together / name, "--workers", 2)
+    assert code == 0, err
+    assert contents(alone / name) == contents(together / name)
+
+
+def test_an_error_in_another_process_is_told(eldyn, tmp_path: Path, monkeypatch) -> None:
+    import zarr
+
+    from napari_eldyn.density.writers import processes
+
+    values = np.random.default_rng(0).uniform(0.01, 0.1, (6, 4, 4, 4)).astype(np.float32)
+    source = store_of(tmp_path, values)
+    zarr.open_group(source, mode="r+")["density"][4, 0, 0, 0] = np.nan
+    monkeypatch.setattr(processes, "_START", 0.0)
+    code, _, err = eldyn("convert", source, tmp_path / "out.cube", "--workers", 2)
+    assert code == 1
+    assert f"{source}: frame 4 has 1 values of 64 that are NaN" in err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["in.eldyn"]
+
+
+def n_whole(partial: Path) -> int:
+    try:
+        header = json.loads((partial / "zarr.json").read_text())
+        return int(header["attributes"]["n_frames"])
+    except FileNotFoundError:
+        return len(list(partial.glob("*.frame")))
+
+
+@pytest.mark.parametrize(
+    ("name", "how"), [("out.eldyn", signal.SIGKILL), ("out.axsf", signal.SIGINT)]
+)
+def test_an_interrupted_conversion_goes_on(
+    eldyn, run: Path, tmp_path: Path, name: str, how: signal.Signals
+) -> None:
+    out, partial = tmp_path / name, tmp_path / f"{name}.partial"
+    arguments = ["convert", run, out, "--grid", 72, 72, 72, "--workers", 1]
+    command = Path(sys.executable).with_name("eldyn")
+    process = subprocess.Popen(
+        [command, *map(str, arguments)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    while n_whole(partial) < 2:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    process.send_signal(how)
+    _, err = process.communicate(timeout=30)
+    kept = n_whole(partial)
+    assert 2 <= kept < 10
+    assert not out.exists()
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        assert f"{kept} of 10 frames are kept in {partial}; the same command goes on" in err
+    code, text, err = eldyn(*arguments)
+    assert code == 0, err
+    assert f"going on after the {kept} frames in {partial}" in err
+    assert "removed" not in text
+    again, source = DensityTrajectory.open(out), DensityTrajectory.open(run)
+    assert len(again) == 10
+    for index in (0, kept - 1, kept, 9):
+        np.testing.assert_allclose(
+            again[index], source.resampled((72, 72, 72))[index], rtol=5e-5, atol=1e-8
+        )
+    assert not partial.exists()
+
+
+def test_other_inputs_begin_anew(eldyn, run: Path, tmp_path: Path, monkeypatch) -> None:
+    from napari_eldyn.density.writers import cube
+
+    class PowerCut(BaseException):
+        pass
+
+    def cut_at_4(trajectory, index):
+        if index == 4:
+            raise PowerCut
+        return real(trajectory, index)
+
+    real = cube.FORMAT.frame
+    object.__setattr__(cube.FORMAT, "frame", cut_at_4)
+    try:
+        with pytest.raises(PowerCut):
+            eldyn("convert", run, tmp_path / "out.cube")
+    finally:
+        object.__setattr__(cube.FORMAT, "frame", real)
+    assert n_whole(tmp_path / "out.cube.partial") == 4
+    (run / "frames_000005.npz").touch()
+    code, text, err = eldyn("convert", run, tmp_path / "out.cube")
+    assert code == 0, err
+    assert "going on" not in err
+    assert "note: what an unfinished conversion of other inputs had left was removed" in text
+    assert len(list(tmp_path.glob("out_*.cube"))) == 10
+    assert not (tmp_path / "out.cube.partial").exists()
