@@ -27,6 +27,13 @@ _NEWLINE = 10
 _PLAIN_ZERO = int.from_bytes(b" 0.", "little")
 _LONGEST = 24  # sign, digit, point, 16 digits, exponent, and the byte before
 
+_STEPS = (
+    (8, 0x00FF00FF00FF00FF, 10),
+    (16, 0x0000FFFF0000FFFF, 100),
+    (32, 0x00000000FFFFFFFF, 10_000),
+)
+"""Bits of a part of a word, which parts to keep, and what the first of two is worth."""
+
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 _Gather = Callable[[int, str], npt.NDArray[Any]]
@@ -81,28 +88,33 @@ def find_fraction(text: bytes) -> int | None:
     return found.most_common(1)[0][0] if found else None
 
 
-def find_columns(text: bytes) -> Columns | None:
+def find_columns(buffer: bytes) -> Columns | None:
     """Return the columns of a text that begins with a line of numbers, if it has any.
 
     Only the ends of lines are compared; `decode_columns` tells whether all is as it seems.
+
+    Parameters
+    ----------
+    buffer : bytes
+        `PAD` blanks, then the text.
     """
-    line = text.find(b"\n") + 1
-    numbers = list(_EXPONENTIAL.finditer(text, 0, line))
+    line = buffer.find(b"\n", PAD) + 1 - PAD
+    numbers = list(_EXPONENTIAL.finditer(buffer, PAD, PAD + max(line, 0)))
     if not numbers:
         return None
-    ends = [match.end() for match in numbers]
+    ends = [match.end() - PAD for match in numbers]
     fraction = len(numbers[0][1])
     width = ends[1] - ends[0] if len(ends) > 1 else max(line, fraction + 7)
     regular = all(end == ends[0] + index * width for index, end in enumerate(ends))
     if not regular or width < fraction + 7 or any(len(match[1]) != fraction for match in numbers):
         return None
     one_line = Columns(fraction, ends[0], width, len(ends), 1, line)
-    are_ends = np.frombuffer(text, dtype=np.uint8)[line - 1 :: line] == _NEWLINE
+    are_ends = np.frombuffer(buffer, dtype=np.uint8)[PAD + line - 1 :: line] == _NEWLINE
     n_lines = len(are_ends) if are_ends.all() else int(np.argmin(are_ends))
-    start = n_lines * line
-    rest_line = text.find(b"\n", start) + 1 - start
-    rest = len(_EXPONENTIAL.findall(text, start, start + max(rest_line, 0)))
-    if 2 * start > len(text) or not 0 < rest_line < line or not 0 < rest < len(ends):
+    start = PAD + n_lines * line
+    rest_line = buffer.find(b"\n", start) + 1 - start
+    rest = len(_EXPONENTIAL.findall(buffer, start, start + max(rest_line, 0)))
+    if 2 * start > len(buffer) or not 0 < rest_line < line or not 0 < rest < len(ends):
         return one_line
     return Columns(fraction, ends[0], width, len(ends), n_lines, line, rest, rest_line)
 
@@ -222,14 +234,15 @@ def _decode(gather: _Gather, fraction: int, scale: float) -> tuple[Values, Flags
     power = (powers * scale)[exponent.astype(np.intp)]
 
     values, wrong_digits = _digits(gather, 4, min(fraction, 8))
+    are_wrong = [wrong, wrong_digits]
     if fraction > 8:
-        high, more_wrong_digits = _digits(gather, 12, fraction - 8)
-        values = values + high * np.uint64(10**8)
-        wrong_digits = wrong_digits | more_wrong_digits
+        high, wrong_digits = _digits(gather, 12, fraction - 8)
+        values += high * np.uint64(10**8)
+        are_wrong.append(wrong_digits)
 
     head = gather(fraction + 7, "<u4")  # sign, leading digit, point, a digit
     head &= np.uint32(0xFFFFFF)
-    if np.bitwise_or.reduce(head ^ np.uint32(_PLAIN_ZERO), axis=None):
+    if _any_bit(head ^ np.uint32(_PLAIN_ZERO)):
         wrong |= (head ^ np.uint32(0x2E0000)) & np.uint32(0xFF0000)
         head &= np.uint32(0xFFFF)
         leading = _leading_digits(fraction)[head.astype(np.intp)]
@@ -237,13 +250,13 @@ def _decode(gather: _Gather, fraction: int, scale: float) -> tuple[Values, Flags
         values *= np.copysign(power, leading)
     else:
         values = values * power
-    if (
-        np.bitwise_or.reduce(wrong, axis=None)
-        or np.bitwise_or.reduce(wrong_digits, axis=None)
-        or np.isnan(values.max(initial=0.0))
-    ):
-        return values, (wrong != 0) | (wrong_digits != 0) | np.isnan(values)
+    if any(map(_any_bit, are_wrong)) or np.isnan(values.max(initial=0.0)):
+        return values, np.any([bits != 0 for bits in are_wrong], axis=0) | np.isnan(values)
     return values, None
+
+
+def _any_bit(words: npt.NDArray[Any]) -> bool:
+    return bool(np.bitwise_or.reduce(words, axis=None))
 
 
 def _digits(gather: _Gather, back: int, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
@@ -257,24 +270,19 @@ def _digits(gather: _Gather, back: int, count: int) -> tuple[npt.NDArray[Any], n
     def repeated(byte: int) -> Any:
         return kind(int.from_bytes(bytes([byte]) * size, "little"))
 
-    digits = gather(back + size, f"<u{size}") ^ repeated(0x30)
-    digits &= kind((1 << 8 * size) - (1 << 8 * (size - count)))
+    digits = gather(back + size, f"<u{size}")
+    digits ^= repeated(0x30)
+    if count < size:
+        digits &= kind((1 << 8 * size) - (1 << 8 * (size - count)))
     wrong = digits + repeated(6)
     wrong |= digits
     wrong &= repeated(0xF0)
-    # Of neighbouring bytes, the first is worth ten times the second; then of pairs, and of fours.
-    pairs = digits * kind(10)
-    pairs += digits >> kind(8)
-    if size == 4:
-        pairs &= kind(0x00FF00FF)
-        pairs *= kind(0x00640001)
-        return pairs >> kind(16), wrong
-    fours = pairs >> kind(16)
-    for part, factor in ((pairs, 0x000F424000000064), (fours, 0x0000271000000001)):
-        part &= kind(0x000000FF000000FF)
-        part *= kind(factor)
-    pairs += fours
-    return pairs >> kind(32), wrong
+    # Of two neighbours, the first is worth ten times the second; of two pairs, a hundred times; …
+    for bits, mask, factor in _STEPS[: 2 if size == 4 else 3]:
+        digits *= kind((factor << bits) + 1)
+        digits >>= kind(bits)
+        digits &= kind(mask & (1 << 8 * size) - 1)
+    return digits, wrong
 
 
 @lru_cache

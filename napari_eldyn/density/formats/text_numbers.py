@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import re
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +31,7 @@ __all__ = ["find_numbers_end", "parse_numbers", "read_numbers"]
 _BLOCK = 512 * 1024
 _LONGEST_NUMBER = 64
 _NUMBER = re.compile(rb"([+-]?(?:\d+\.?\d*|\.\d+))(?:[EeDd]([+-]?\d{1,4})|([+-]\d{3,4}))?")
+_MOST_THREADS = 4
 _BLANKS = b" " * PAD
 _ODD_WORDS = 8
 """One word in so many may be written unlike the others before all are parsed one by one."""
@@ -119,8 +124,7 @@ def read_numbers(
     except MemoryError as error:
         raise EldynError(f"{count} numbers do not fit in the memory", path=source.path) from error
     try:
-        with np.errstate(over="ignore"):
-            return values, _fill(values, source.read, start, scale)
+        return values, _fill(values, source.read, start, scale)
     except _NumbersError as error:
         line = source.line_number(error.offset)
         raise EldynError(f"line {line}: {error.problem}", path=source.path) from error
@@ -157,47 +161,86 @@ def _fill(values: Floats, read: _Read, start: int, scale: float) -> int:
     # The C library of Linux keeps as much freed memory as the largest block ever freed had; less,
     # and the arrays of every block of text would be given back and faulted in again, page by page.
     np.empty(8 * _BLOCK, dtype=np.uint8)
-    done, position, text = 0, start, b""
-    columns: Columns | None = None
+    columns = find_columns(_BLANKS + read(start, _BLOCK))
+    done, position = _fill_columns(values, read, start, scale, columns) if columns else (0, start)
+    carry = b""
     while done < len(values):
-        block = read(position + len(text), _BLOCK)
-        text += block
-        if done == 0:
-            columns = find_columns(text)
+        block = read(position + len(carry), _BLOCK)
+        buffer = b"".join((_BLANKS, carry, block))
         out = values[done:]
-        n_records = min(len(text) // columns.size, len(out) // columns.count) if columns else 0
-        if columns and n_records:
-            piece, out = text[: n_records * columns.size], out[: n_records * columns.count]
-            if decode_columns(_BLANKS + piece, columns, n_records, out, scale):
-                n_numbers, used = len(out), len(piece)
-            else:
-                n_numbers, used = _parse_words(out, piece, True, scale, position)
-                if n_numbers == len(out) and not piece[used:].strip():
-                    used = len(piece)
-                else:
-                    columns = None
-        else:
-            n_numbers, used = _parse_words(out, text, len(block) < _BLOCK, scale, position)
+        with np.errstate(over="ignore"):
+            n_numbers, used = _parse_words(out, buffer, len(block) < _BLOCK, scale, position)
         if not n_numbers:
-            raise _no_number(text, position, len(values) - done)
+            raise _no_number(buffer[PAD:], position, len(out))
         done += n_numbers
-        if done == len(values):
-            used = len(text[:used].rstrip())
         position += used
-        text = text[used:]
+        carry = buffer[PAD + used :]
     if values.dtype == np.float32 and not np.isfinite(values).all():
         first = int(np.argmin(np.isfinite(values)))
         raise _NumbersError(
-            "a number is too large for single precision",
-            _skip(read, start, first + 1),
+            "a number is too large for single precision", _skip(read, start, first + 1)
         )
     return position
 
 
+def _fill_columns(
+    values: Floats, read: _Read, start: int, scale: float, columns: Columns
+) -> tuple[int, int]:
+    """Read numbers as long as they lie in columns.
+
+    The last record is left: what follows it is not known. Returns how many numbers were read, and
+    the offset after their records.
+    """
+    per_block = max(1, _BLOCK // columns.size)
+    total = (len(values) - 1) // columns.count
+
+    def decode(block: bytes, first: int, n_records: int) -> int:
+        buffer = _BLANKS + block
+        out = values[first * columns.count : (first + n_records) * columns.count]
+        with np.errstate(over="ignore"):
+            if decode_columns(buffer, columns, n_records, out, scale):
+                return n_records
+            position = start + first * columns.size
+            n_numbers, end = _parse_words(out, buffer, True, scale, position)
+        return n_records if n_numbers == len(out) and not buffer[PAD + end :].strip() else 0
+
+    def tasks() -> Iterator[Callable[[], int]]:
+        for first in range(0, total, per_block):
+            n_records = min(per_block, total - first)
+            block = read(start + first * columns.size, n_records * columns.size)
+            if len(block) < n_records * columns.size:
+                return
+            yield partial(decode, block, first, n_records)
+
+    few = total < 4 * per_block
+    n_threads = 1 if few else min(_MOST_THREADS, len(os.sched_getaffinity(0)))
+    done = 0
+    for n_records in _results(tasks(), n_threads):
+        if not n_records:
+            break
+        done += n_records
+    return done * columns.count, start + done * columns.size
+
+
+def _results(tasks: Iterator[Callable[[], int]], n_threads: int) -> Iterator[int]:
+    """Yield what tasks return, in their order, while few of the next ones are worked on."""
+    if n_threads == 1:
+        yield from (task() for task in tasks)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        pending: deque[Future[int]] = deque()
+        for task in tasks:
+            pending.append(pool.submit(task))
+            if len(pending) > n_threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
 def _skip(read: _Read, start: int, count: int) -> int:
     """Return the offset of the byte after the last one of some numbers."""
-    position, left, text = start, count, read(start, _BLOCK)
-    columns = find_columns(text)
+    position, left = start, count
+    columns = find_columns(_BLANKS + read(start, _BLOCK))
     if columns and (n_records := (count - 1) // columns.count):
         # The text is only looked at here and there, which shows whether lines are alike.
         looked_at = (n_records * part // 4 - 1 for part in (1, 2, 3, 4))
@@ -207,18 +250,18 @@ def _skip(read: _Read, start: int, count: int) -> int:
         ):
             position += n_records * columns.size
             left -= n_records * columns.count
-            text = b""
+    carry = b""
     while True:
-        block = read(position + len(text), _BLOCK)
-        text += block
-        ends = _word_ends(_BLANKS + text, len(block) < _BLOCK)
+        block = read(position + len(carry), _BLOCK)
+        buffer = b"".join((_BLANKS, carry, block))
+        ends = _word_ends(buffer, len(block) < _BLOCK)
         if len(ends) >= left:
             return position + int(ends[left - 1]) - PAD
         if not len(ends):
-            raise _no_number(text, position, left)
+            raise _no_number(buffer[PAD:], position, left)
         left -= len(ends)
         position += int(ends[-1]) - PAD
-        text = text[int(ends[-1]) - PAD :]
+        carry = buffer[int(ends[-1]) :]
 
 
 def _is_record(text: bytes, columns: Columns) -> bool:
@@ -251,24 +294,22 @@ def _word_ends(buffer: bytes, complete: bool) -> npt.NDArray[np.int64]:
 
 
 def _parse_words(
-    out: Floats, text: bytes, complete: bool, scale: float, position: int
+    out: Floats, buffer: bytes, complete: bool, scale: float, position: int
 ) -> tuple[int, int]:
     """Parse as many words of a text as `out` holds, or there are.
 
     Returns how many these are, and the offset in the text after them.
     """
-    buffer = _BLANKS + text
     ends = _word_ends(buffer, complete)[: len(out)]
     if not len(ends):
         return 0, 0
-    out = out[: len(ends)]
-    used = int(ends[-1]) - PAD
+    out, text = out[: len(ends)], buffer[PAD : int(ends[-1])]
     fraction = find_fraction(text)
     wrong: npt.NDArray[np.bool_] | None = np.ones(len(ends), dtype=np.bool_)
     if fraction is not None:
         out[:], wrong = decode_words(buffer, ends, fraction, scale)
     odd = [] if wrong is None else np.flatnonzero(wrong).tolist()
-    if _ODD_WORDS * len(odd) > len(ends) and _parse_plain(out, text[:used], scale):
+    if _ODD_WORDS * len(odd) > len(ends) and _parse_plain(out, text, scale):
         odd = []
     for index in odd:
         begin = int(ends[index - 1]) - PAD if index else 0
@@ -283,7 +324,7 @@ def _parse_words(
             where = position + int(ends[index]) - PAD - len(word)
             raise _NumbersError(f"“{_shown(word)}” is too large", where)
         out[index] = number * scale
-    return len(out), used
+    return len(out), len(text)
 
 
 def _parse_plain(out: Floats, text: bytes, scale: float) -> bool:
