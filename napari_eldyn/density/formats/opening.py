@@ -19,6 +19,7 @@ from napari_eldyn.density.formats.sniffing import (
 from napari_eldyn.density.formats.volume_file import OpenOptions, VolumeFormat
 from napari_eldyn.density.formats.zarr_arrays import is_zarr
 from napari_eldyn.density.frame_cache import CachePlace
+from napari_eldyn.density.frames import SourceOf
 from napari_eldyn.density.join import join
 from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.exceptions import EldynError
@@ -69,12 +70,32 @@ def open_any(
 def _open_one(path: Path, options: OpenOptions, cache: CachePlace | None) -> DensityTrajectory:
     known = find_format(path)
     if isinstance(known, TrajectoryFormat):
-        return known.open(path)
+        return _timed(known.open(path), options.timestep)
     if known is not None:
         return open_series([path], known, options, cache=cache)
     if path.is_dir():
         return _open_directory(path, options, cache)
     raise _not_ours(path)
+
+
+def _timed(trajectory: DensityTrajectory, timestep: float | None) -> DensityTrajectory:
+    """Return the trajectory with times for its frames, if it has none yet and they are given."""
+    if timestep is None or trajectory.times_known:
+        return trajectory
+    return DensityTrajectory(
+        SourceOf(trajectory),
+        trajectory.grid,
+        trajectory.times * timestep,
+        numbers=trajectory.numbers,
+        positions=trajectory.positions,
+        velocities=trajectory.velocities,
+        scalars=trajectory.scalars,
+        extra=trajectory.extra,
+        kind=trajectory.kind,
+        quantity=trajectory.quantity,
+        provenance=trajectory.provenance,
+        path=trajectory.path,
+    )
 
 
 def _open_directory(
@@ -119,6 +140,9 @@ def _open_several(
     paths: list[Path], options: OpenOptions, cache: CachePlace | None
 ) -> DensityTrajectory:
     """Open parts of one trajectory; of files named alike but for numbers, one is looked at."""
+    for path in paths:
+        if not path.exists():
+            raise _not_ours(path)
     found = {group[0]: find_format(group[0]) for group in by_pattern(paths)}
     for path, known in found.items():
         if known is None and not path.is_dir():

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from napari_eldyn.density.formats.numbered_files import md_steps, natural_order
+from napari_eldyn.density.formats.numbered_files import by_pattern, md_steps, natural_order
 from napari_eldyn.density.formats.series_files import SeriesFiles
 from napari_eldyn.density.formats.volume_file import (
     DENSITY,
@@ -19,7 +19,7 @@ from napari_eldyn.density.formats.volume_file import (
 )
 from napari_eldyn.density.frame_cache import CachePlace
 from napari_eldyn.density.frames import LazyRows
-from napari_eldyn.density.trajectory import DensityTrajectory
+from napari_eldyn.density.trajectory import DensityKind, DensityTrajectory
 from napari_eldyn.exceptions import EldynError
 
 __all__ = ["open_series"]
@@ -35,8 +35,9 @@ def open_series(
 ) -> DensityTrajectory:
     """Open files of one format as one trajectory.
 
-    Of a series the first file alone is read. All headers are if that has a time, several frames,
-    or a number of its step that is not in its name.
+    Of a series the header of the first file alone is read, and those of the first files that are
+    named otherwise. All headers are if the first has a time, several frames, or a number of its
+    step that is not in its name.
 
     Parameters
     ----------
@@ -69,6 +70,9 @@ def open_series(
         headers = [headers[index] for index in order]
         ordered = [ordered[index] for index in order]
         files = SeriesFiles(ordered, form, options, cache)
+    else:
+        for others in by_pattern(ordered)[1:]:
+            files.header(ordered.index(others[0]))
     counts = [header.n_frames for header in headers] * (len(ordered) // len(headers))
     if steps is None and first.steps is not None:
         steps = np.concatenate([header.steps for header in headers]).tolist()
@@ -83,7 +87,7 @@ def open_series(
         velocities=_rows(index, "velocities"),
         scalars=_scalars(headers) if sum(counts) == sum(h.n_frames for h in headers) else {},
         extra={name: _Volumes(index, name) for name in first.channels if name != DENSITY},
-        kind=_kind(first, options),
+        kind=_kind(first, options, ordered[0]),
         quantity=first.quantity,
         times_known=times_known,
         provenance=_provenance(first, ordered, form, steps),
@@ -140,8 +144,16 @@ def _scalars(headers: Sequence[VolumeHeader]) -> dict[str, npt.NDArray[np.float6
     }
 
 
-def _kind(first: VolumeHeader, options: OpenOptions) -> Any:
-    return options.kind if first.kind == "unknown" and options.kind else first.kind
+def _kind(first: VolumeHeader, options: OpenOptions, path: Path) -> DensityKind:
+    """Return the kind of density that the file tells, else the user."""
+    wanted = options.kind or first.kind
+    if first.kind not in ("unknown", wanted) and first.quantity == "density":
+        raise EldynError(
+            f"the file holds a density of kind {first.kind}, not {wanted}",
+            path=path,
+            remedy="Leave the kind out.",
+        )
+    return wanted if first.kind == "unknown" else first.kind
 
 
 def _provenance(
