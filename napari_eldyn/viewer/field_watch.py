@@ -33,6 +33,7 @@ Analyses = Callable[[ShownField], Mapping[str, Analysis]]
 """Says what is wanted of a field, by name (GUI thread)."""
 
 _INTERVAL_MS = 40
+_MOST_MS = 400
 _SHARE = 2  # rests twice as long as it worked: scrubbing comes first
 _PATIENCE_S = 10.0
 
@@ -209,7 +210,8 @@ class FieldWatch(QObject):
                 self._kept = done.field.key, done.values
             self.done.emit(done.field, done.results)
             seconds = done.seconds + time.perf_counter() - began
-        self._timer.setInterval(max(_INTERVAL_MS, round(1000 * _SHARE * seconds)))
+        rest = round(1000 * _SHARE * seconds)
+        self._timer.setInterval(min(max(_INTERVAL_MS, rest), _MOST_MS))
         if self._again:
             self.schedule()
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_eldyn.observables.planes import Plane
+from napari_eldyn.viewer.own_surface import OwnSurface, SurfaceData
 
 if TYPE_CHECKING:
     from napari import Viewer
 
-__all__ = ["OwnSurface", "PlanePicture", "add_surface", "fan", "picture_of_plane"]
+__all__ = ["PlanePicture", "PlaneSurface", "fan", "picture_of_plane"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -69,8 +69,8 @@ def picture_of_plane(
     )
 
 
-class OwnSurface:
-    """A surface layer of ours, there while it is wanted.
+class PlaneSurface(OwnSurface):
+    """The polygon with its picture.
 
     Parameters
     ----------
@@ -79,71 +79,23 @@ class OwnSurface:
     """
 
     def __init__(self, viewer: Viewer) -> None:
-        self._viewer = weakref.ref(viewer)
-        self.layer: Any | None = None
+        super().__init__(
+            viewer,
+            shading="none",
+            colormap="gray",
+            contrast_limits=(0.0, 1.0),
+            blending="translucent",
+        )
 
-    @property
-    def is_there(self) -> bool:
-        """Whether the layer is in the viewer; the user may have removed it."""
-        viewer = self._viewer()
-        return viewer is not None and self.layer is not None and self.layer in viewer.layers
-
-    def show(self, name: str, picture: PlanePicture) -> None:
+    def show_picture(self, name: str, picture: PlanePicture) -> None:
         """Show a picture on its polygon, in place of the one before."""
-        viewer = self._viewer()
-        if viewer is None:
-            return
-        data = fan(picture.corners)
-        if not self.is_there:
-            self.layer = add_surface(
-                viewer,
-                name,
-                data,
-                texture=picture.texture,
-                texcoords=picture.places,
-                shading="none",
-                colormap="gray",
-                contrast_limits=(0.0, 1.0),
-                blending="translucent",
-            )
-            return
-        layer = self.layer
-        assert layer is not None
-        if layer.name != name:
-            layer.name = name
-        before = layer.data[0]
-        if before.shape != data[0].shape or not np.array_equal(before, data[0]):
-            if len(layer.texcoords) != len(picture.places):
-                # Corners and their places in the picture change together or not at all.
-                self.remove()
-                self.show(name, picture)
-                return
-            layer.data = data
-        if not np.array_equal(layer.texcoords, picture.places):
-            layer.texcoords = picture.places
-        layer.texture = picture.texture
-
-    def remove(self) -> None:
-        """Take the layer away."""
-        viewer = self._viewer()
-        if viewer is not None and self.is_there:
-            viewer.layers.remove(self.layer)
-        self.layer = None
+        if self.layer is not None and len(self.layer.texcoords) != len(picture.places):
+            self.remove()  # corners and their places in the picture change together
+        self.show(name, fan(picture.corners), texture=picture.texture, texcoords=picture.places)
 
 
-def fan(
-    corners: FloatArray,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+def fan(corners: FloatArray) -> SurfaceData:
     """Cut a convex polygon into triangles around its first corner, as napari's surface data."""
     n = len(corners)
     faces = np.array([[0, i, i + 1] for i in range(1, n - 1)], np.int32)
     return np.asarray(corners, np.float32), faces, np.ones(n, np.float32)
-
-
-def add_surface(viewer: Viewer, name: str, data: Any, **look: Any) -> Any:
-    """Add a surface in Å on top of the volumes, without taking the selection from them."""
-    selected = set(viewer.layers.selection)
-    units = {"units": ("angstrom",) * 3, "axis_labels": ("x", "y", "z")}
-    layer = viewer.add_surface(data, name=name, **units, **look)
-    viewer.layers.selection = selected
-    return layer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,11 +66,32 @@ class ShownField:
         return str(self.layer.name)
 
     @property
+    def weight(self) -> Weight:
+        """What is integrated: the square of an orbital, everything else as it is."""
+        return "square" if self.quantity is QUANTITIES["orbital"] else "value"
+
+    @property
     def integral_unit(self) -> str:
-        """Unit of the field integrated over space."""
+        """Unit of the integral over space; none for the probability of an orbital."""
+        if self.weight == "square":
+            return ""
         if self.is_density:
             return "electrons"
         return f"{self.quantity.unit}·Å³" if self.quantity.unit else "Å³"
+
+    @property
+    def caution(self) -> str:
+        """What to know about integrals of something that is no density; empty for densities."""
+        if self.weight == "square":
+            return "Integrals are of |ψ|²: the probability to find the electron."
+        if self.is_density:
+            return ""
+        return f"{self.quantity.title}: its integral is no number of electrons."
+
+    @property
+    def short_unit(self) -> str:
+        """Unit of the values, as short as plots have it."""
+        return self.quantity.unit.replace("electrons", "e")
 
     @property
     def is_density(self) -> bool:
@@ -105,11 +126,14 @@ class FieldValues:
         self.values = values
         self.grid = grid
         self._levels: dict[Weight, IsoLevels] = {}
+        self._waves: dict[Weight, FieldWaves] = {}
 
-    @cached_property
-    def waves(self) -> FieldWaves:
-        """The field as waves."""
-        return FieldWaves(self.values, self.grid)
+    def waves(self, weight: Weight) -> FieldWaves:
+        """Return the field, or its square, as waves."""
+        if weight not in self._waves:
+            values = self.values if weight == "value" else self.values**2
+            self._waves[weight] = FieldWaves(values, self.grid)
+        return self._waves[weight]
 
     def levels(self, weight: Weight) -> IsoLevels:
         """Return the field sorted."""

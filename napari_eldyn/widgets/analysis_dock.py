@@ -16,6 +16,8 @@ from napari_eldyn.viewer.docking import place_dock
 from napari_eldyn.viewer.field_watch import Analysis, FieldWatch
 from napari_eldyn.viewer.preferences import remember, remembered
 from napari_eldyn.viewer.shown_field import ShownField
+from napari_eldyn.widgets.analysis_count import CountSection
+from napari_eldyn.widgets.analysis_difference import DifferenceSection
 from napari_eldyn.widgets.analysis_level import LevelSection
 from napari_eldyn.widgets.analysis_parts import form
 from napari_eldyn.widgets.analysis_plane import PlaneSection
@@ -48,7 +50,13 @@ class AnalysisDock(QWidget):
         self.layer.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.plane = PlaneSection(self.viewer)
         self.level = LevelSection(self.viewer)
-        self.parts: dict[str, Any] = {"plane": self.plane, "level": self.level}
+        self.count = CountSection(self.viewer)
+        self.difference = DifferenceSection(self.viewer)
+        self.parts: dict[str, PlaneSection | LevelSection | CountSection] = {
+            "plane": self.plane,
+            "level": self.level,
+            "count": self.count,
+        }
         self.messages = MessageArea()
         self.sections: dict[str, Section] = {}
         self._lay_out()
@@ -59,8 +67,9 @@ class AnalysisDock(QWidget):
         self.layer.activated.connect(self._choose_layer)
         for part in self.parts.values():
             part.changed.connect(self.watch.schedule)
-        self.plane.failed.connect(self._complain)
-        self.plane.done.connect(self._inform)
+        for source in (self.plane, self.difference):
+            source.failed.connect(self._complain)
+            source.done.connect(self._inform)
         self.viewer.events.theme.connect(self._follow_theme)
         self.viewer.dims.events.ndisplay.connect(self.watch.schedule)
         self._follow_theme()
@@ -77,10 +86,13 @@ class AnalysisDock(QWidget):
         fields.addRow("Layer", self.layer)
         whole.addLayout(fields)
         folded = remembered(_GROUP).get("folded")
-        for name, title, content, control in (
+        contents: tuple[tuple[str, str, QWidget, QWidget | None], ...] = (
             ("plane", "Plane", self.plane, self.plane.controls),
             ("level", "Isosurface", self.level, self.level.show_surface),
-        ):
+            ("count", "Count", self.count, self.count.in_3d),
+            ("difference", "Difference", self.difference, None),
+        )
+        for name, title, content, control in contents:
             section = Section(title, content, control=control, stretch=name == "plane")
             self.sections[name] = section
             section.set_open(not (isinstance(folded, list) and name in folded))
@@ -115,6 +127,7 @@ class AnalysisDock(QWidget):
         chosen = self.watch.layer
         self.layer.setCurrentIndex(-1 if chosen is None else self.watch.layers().index(chosen))
         self.layer.setEnabled(self.layer.count() > 1)
+        self.difference.offer(chosen, self.watch.layers())
 
     def _choose_layer(self, place: int) -> None:
         self.watch.choose(self.layer.itemData(place))
@@ -125,7 +138,7 @@ class AnalysisDock(QWidget):
         return {
             name: part.analysis(field)
             for name, part in self.parts.items()
-            if self.sections[name].header.isChecked()
+            if self.sections[name].header.isChecked() or part.surface.is_there
         }
 
     def _take(self, field: ShownField, results: Mapping[str, Any]) -> None:

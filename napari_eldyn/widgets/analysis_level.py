@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSlider, QVBoxLayout, QWidget
 
-from napari_eldyn.observables.isolevels import IsoLevels, Weight
+from napari_eldyn.observables.isolevels import IsoLevels
 from napari_eldyn.viewer.field_watch import Analysis
 from napari_eldyn.viewer.isolevel_mesh import Mesh, isosurface_mesh
 from napari_eldyn.viewer.isolevel_surface import IsoSurface
@@ -130,7 +130,7 @@ class LevelSection(QWidget):
             self._choose(found.level)
         self._show_amount()
         if found.mesh is not None and self.show_surface.isChecked():
-            self.surface.show(self._name_of_surface(field, found.level), found.mesh)
+            self.surface.show_mesh(self._name_of_surface(field, found.level), found.mesh)
         else:
             self.surface.remove()
 
@@ -141,16 +141,8 @@ class LevelSection(QWidget):
         self.surface.remove()
 
     def _name_units(self, field: ShownField) -> None:
-        unit = field.quantity.unit
-        self.level.setSuffix(f" {unit.replace('electrons', 'e')}" if unit else "")
-        if weight_of(field) == "square":
-            title, unit_of_amount = "Probability", ""
-        elif field.is_density:
-            title, unit_of_amount = "Encloses", "electrons"
-        else:
-            title, unit_of_amount = "Integral", field.integral_unit
-        self._amount_label.setText(title)
-        self.amount.setSuffix(f" {unit_of_amount}" if unit_of_amount else "")
+        self.level.setSuffix(f" {field.short_unit}" if field.short_unit else "")
+        self.amount.setSuffix(f" {field.integral_unit}" if field.integral_unit else "")
 
     # -- both ways ----------------------------------------------------------------------------
 
@@ -200,38 +192,28 @@ class LevelSection(QWidget):
     def _describe(self, field: ShownField, levels: IsoLevels) -> str:
         found, total = levels.enclosed(self.level_value), levels.total(self.sign)
         lines = [
-            f"<b>{100 * found.share:.1f} %</b> of {in_words(total, self._unit(field))}"
+            f"<b>{100 * found.share:.1f} %</b> of {in_words(total, field.integral_unit)}"
             f"{self._of_side(levels)}, in {in_words(found.volume, 'Å³')}"
         ]
-        if weight_of(field) == "square":
-            lines.append("of |ψ|²; both signs have the same level")
-        elif not field.is_density:
-            lines.append(f"{field.quantity.title}: its integral is no number of electrons")
+        if field.caution:
+            lines.append(field.caution)
         return "<br>".join(lines)
 
     def _of_side(self, levels: IsoLevels) -> str:
         signed = levels.total(-1) != 0 and levels.total(1) != 0
         return (" on the negative side" if self.sign < 0 else " on the positive side") * signed
 
-    def _unit(self, field: ShownField) -> str:
-        return "" if weight_of(field) == "square" else field.integral_unit
-
     def _name_of_surface(self, field: ShownField, level: float) -> str:
         both = "±" if field.quantity.signed else ""
         size = abs(level) if both else level
-        return f"Isosurface {both}{in_words(size, field.quantity.unit.replace('electrons', 'e'))}"
-
-
-def weight_of(field: ShownField) -> Weight:
-    """Return what is summed: the square of an orbital, everything else as it is."""
-    return "square" if field.quantity.title == "Orbital" else "value"
+        return f"Isosurface {both}{in_words(size, field.short_unit)}"
 
 
 def _sort(
     field: ShownField, level: float | None, cells: ShownCells | None, values: FieldValues
 ) -> LevelsAndMesh:
     """Sort a field and find the surface of a level in it (worker thread)."""
-    levels = values.levels(weight_of(field))
+    levels = values.levels(field.weight)
     if level is None:
         sign = 1 if levels.total(1) != 0 else -1
         level = levels.level_enclosing(_FIRST_SHARE * levels.total(sign), sign)

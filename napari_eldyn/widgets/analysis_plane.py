@@ -28,7 +28,7 @@ from napari_eldyn.viewer.field_watch import Analysis
 from napari_eldyn.viewer.plane_colours import plane_colours
 from napari_eldyn.viewer.plane_cut import PlaneChoice, PlaneCut, cut_plane, plane_story, plane_table
 from napari_eldyn.viewer.plane_place import ShownCells, shown_cells
-from napari_eldyn.viewer.plane_surface import OwnSurface, picture_of_plane
+from napari_eldyn.viewer.plane_surface import PlaneSurface, picture_of_plane
 from napari_eldyn.viewer.shown_field import ShownField
 from napari_eldyn.widgets.analysis_parts import (
     AtomBox,
@@ -75,7 +75,7 @@ class PlaneSection(QWidget):
         self._palette = DARK
         self.cut: PlaneCut | None = None
         self._centred_for: tuple[Any, ...] | None = None
-        self.surface = OwnSurface(viewer)
+        self.surface = PlaneSurface(viewer)
         self.kind = QComboBox()
         self.kind.addItem("Lattice plane (h k l)", "miller")
         self.kind.addItem("Plane through three atoms", "atoms")
@@ -268,7 +268,7 @@ class PlaneSection(QWidget):
             self.surface.remove()
             return
         picture = picture_of_plane(cut.plane, cut.polygon, cut.box, drawn.rgba(), cut.cells.offset)
-        self.surface.show(self._name_of_plane(cut), picture)
+        self.surface.show_picture(self._name_of_plane(cut), picture)
 
     def _feed(self, plot: PlanePlot) -> None:
         plot.update(self._map(self._palette))
@@ -289,7 +289,7 @@ class PlaneSection(QWidget):
             limits,
             colours,
             field.quantity.title,
-            field.quantity.unit.replace("electrons", "e"),
+            field.short_unit,
             cut.atoms,
             field.numbers,
             self.contours.isChecked(),
