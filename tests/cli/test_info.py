@@ -9,6 +9,7 @@ import torch
 
 from napari_eldyn.cli import main
 from napari_eldyn.density import DensityTrajectory, LogNormalisation, PeriodicGrid, StoreWriter
+from napari_eldyn.density.cell_text import parse_cell
 
 
 @pytest.fixture
@@ -133,6 +134,118 @@ def test_npz_chunks(info, tmp_path: Path) -> None:
         assert lines["frames"] == "2"
         assert "relative error at most 4.6e-05" in lines["encoding"]
         assert lines["size on disk"].endswith("in 1 file")
+
+
+CELL = np.array([[4.0, 0.0, 0.0], [0.0, 5.0, 0.0], [1.0, 0.0, 6.0]])
+
+
+def test_further_channels_origin_and_expected_electrons(info, tmp_path: Path) -> None:
+    """Of a density of 10 electrons, where 8 are expected, and 2 of them unpaired."""
+    path = tmp_path / "x.npz"
+    density = np.full((4, 5, 6), 10.0 / 120.0)
+    np.savez(
+        path,
+        density=density,
+        density_spin=density / 5.0,
+        cell=CELL,
+        origin=[0.5, 0.0, -1.0],
+        unit="electrons/Å³",
+        kind="valence",
+        expected_electrons=8.0,
+    )
+    code, lines, err = info(path)
+    assert (code, err) == (0, "")
+    assert "NPZ" in lines["format"]
+    assert lines["times"] == "a single frame, without a time"
+    assert lines["origin"].split() == ["0.50000", "0.00000", "-1.00000", "Å"]
+    assert lines["volume"] == "120.000 Å³ (not orthogonal)"
+    assert lines["density"] == "valence, electrons/Å³"
+    assert lines["first frame"].startswith("10.0000 electrons, 0.0833")
+    assert lines["expected"] == "8 electrons; the first frame has 2.0000 more (+25.00%)"
+    assert lines["density_spin"].startswith("Spin density, ")
+    assert lines["density_spin"].endswith(" electrons/Å³, 2.0000 electrons in the first frame")
+    assert lines["encoding"] == "as in the files"
+
+
+def test_what_is_no_density_has_its_own_unit_and_no_electrons(info, tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, potential=np.linspace(-1, 1, 120).reshape(4, 5, 6), cell=CELL, unit="eV")
+    _, lines, _ = info(path, "--scan")
+    assert lines["quantity"] == "Local potential, eV"
+    assert lines["first frame"] == "-1 to 1 eV"
+    assert lines["all frames"] == "-1 to 1 eV"
+    assert "expected" not in lines
+    assert "electrons" not in lines
+
+
+def test_what_the_files_leave_open(info, tmp_path: Path) -> None:
+    """Each answer leads to the next question."""
+    for index in range(3):
+        np.save(tmp_path / f"x_{index}.npy", np.ones((4, 5, 6)))
+    files = sorted(tmp_path.iterdir())
+    code, _, err = info(*files)
+    assert code == 1
+    assert "x_0.npy: the file holds no cell. Give it with --cell" in err
+    code, _, err = info(*files, "--cell", "4 5 6")
+    assert "Give it with --unit (one of e/Å³, e/bohr³)" in err
+    given = ("--cell", "4 5 6", "--unit", "e/A3", "--kind", "pseudo")
+    code, lines, err = info(*files, *given)
+    assert (code, err) == (0, "")
+    assert lines["frames"] == "3"
+    assert lines["times"] == "not in the files (give --timestep); frames are counted"
+    assert lines["density"] == "pseudo, electrons/Å³"
+    assert lines["expected"] == "not known; the nearest whole number is 120"
+    assert lines["size on disk"].endswith("in 3 files")
+    _, lines, _ = info(tmp_path / "x_*.npy", *given, "--timestep", "0.5")
+    assert lines["times"] == "0 to 1 fs, every 0.5 fs"
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "message"),
+    [
+        ("--cell", "4 5", "'4 5' is not a cell"),
+        ("--cell", "4 5 x", "'4 5 x' is not a cell"),
+        ("--cell", "1 0 0 2 0 0 0 0 1", "has no volume"),
+        ("--cell", "0", "has no volume"),
+        ("--unit", "eV", "'eV' is not known"),
+        ("--kind", "charge", "'charge' is not known"),
+        ("--timestep", "-1", "not positive"),
+        ("--dataset", "rho", "no one field called 'rho'"),
+    ],
+)
+def test_answers_that_cannot_be_meant(info, tmp_path: Path, option, text, message) -> None:
+    np.save(tmp_path / "x.npy", np.ones((4, 5, 6)))
+    code, _, err = info(tmp_path / "x.npy", option, text)
+    assert code == 1
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("4", np.diag([4.0, 4.0, 4.0])),
+        ("4, 5, 6", np.diag([4.0, 5.0, 6.0])),
+        ("4 0 0; 0 5 0; 1 0 6", CELL),
+        ("4 4 6 90 90 120", [[4, 0, 0], [-2, 4 * np.sin(np.pi / 3), 0], [0, 0, 6]]),
+    ],
+)
+def test_cells_as_people_type_them(text: str, cell) -> None:
+    np.testing.assert_allclose(parse_cell(text), cell, atol=1e-12)
+
+
+def test_the_place_of_the_cache(
+    info, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    np.savez(tmp_path / "x.npz", density=np.ones((4, 5, 6)), cell=CELL, unit="e/Å³")
+    _, lines, _ = info(tmp_path / "x.npz", "--cache", "beside")
+    assert lines["cache"] == f"{tmp_path / 'x.npz.eldyn-cache'}, 480 B in 1 file"
+    _, lines, _ = info(tmp_path / "x.npz", "--cache", "user")
+    assert lines["cache"].startswith(f"{tmp_path / 'home' / 'napari-eldyn' / 'x.npz-'}")
+    _, lines, _ = info(store, "--cache", "user")
+    assert lines["cache"] == "none: the frames need no parsing"
+    _, lines, _ = info(tmp_path / "x.npz")
+    assert "cache" not in lines
 
 
 def test_a_model(info, tmp_path: Path) -> None:

@@ -56,10 +56,8 @@ def open_any(
     options = options or OpenOptions()
     if options.timestep is not None and not options.timestep > 0.0:
         raise EldynError(f"a time step of {options.timestep:g} fs is not positive")
-    if isinstance(path, (str, Path)):
-        paths = expand(path) or [Path(path)]
-    else:
-        paths = [Path(part) for part in path]
+    given = [path] if isinstance(path, (str, Path)) else path
+    paths = [found for part in given for found in expand(part) or [Path(part)]]
     if not paths:
         raise EldynError("there are no files to open")
     if len(paths) == 1:
