@@ -11,11 +11,53 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_eldyn.density.quantities import QUANTITIES
+from napari_eldyn.density.trajectory import DensityTrajectory, check_frame
 from napari_eldyn.exceptions import EldynError
 
-__all__ = ["FrameCache", "LazyVolumes"]
+__all__ = ["CheckedFrames", "FrameCache", "LazyVolumes"]
 
 Volume = npt.NDArray[np.float32]
+
+
+class CheckedFrames:
+    """Reads the frames of a trajectory, refuses those with NaN, and keeps the last one.
+
+    Called with an index, it raises EldynError where a frame is damaged, or not finite.
+
+    Parameters
+    ----------
+    trajectory : DensityTrajectory
+        Whose frames.
+    """
+
+    def __init__(self, trajectory: DensityTrajectory) -> None:
+        self._trajectory = trajectory
+        self._last: tuple[int, Volume] | None = None
+        self._electrons: tuple[int, float] | None = None
+
+    def __call__(self, index: int) -> Volume:
+        """Return frame `index`."""
+        last = self._last
+        if last is not None and last[0] == index:
+            return last[1]
+        volume = self._trajectory[index]
+        check_frame(volume, self._trajectory.path, index)
+        self._last = (index, volume)
+        return volume
+
+    def electrons(self, index: int) -> float | None:
+        """Return the integral over a frame of a density, if it is the last one that was read."""
+        last, known = self._last, self._electrons
+        if QUANTITIES[self._trajectory.quantity].unit != QUANTITIES["density"].unit:
+            return None
+        if known is not None and known[0] == index:
+            return known[1]
+        if last is None or last[0] != index:
+            return None
+        count = float(np.sum(last[1], dtype=np.float64)) * self._trajectory.grid.voxel_volume
+        self._electrons = (index, count)
+        return count
 
 
 class LazyVolumes:
@@ -57,6 +99,9 @@ class LazyVolumes:
         time, *space = key if isinstance(key, tuple) else (key,)
         if isinstance(time, slice):
             volumes = [self._volume(index)[tuple(space)] for index in range(len(self))[time]]
+            if len(volumes) == 1:
+                single: Volume = volumes[0][np.newaxis]  # what napari asks for at every step
+                return single
             if not volumes:
                 return np.zeros((0, *self.shape[1:]), np.float32)[(slice(None), *space)]
             return np.stack(volumes)

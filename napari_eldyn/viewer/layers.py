@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_eldyn.density.channels import channel_trajectory
 from napari_eldyn.density.grid import PeriodicGrid
-from napari_eldyn.density.trajectory import DensityTrajectory, check_frame
+from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.exceptions import EldynError
-from napari_eldyn.viewer.frames import LazyVolumes
+from napari_eldyn.viewer.field_looks import contrast_limits, field_look
+from napari_eldyn.viewer.frames import CheckedFrames, LazyVolumes
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
 __all__ = [
+    "CHANNEL_KEY",
     "LINKED_ATTRIBUTES",
     "PANEL_KEY",
     "LayerTuple",
-    "checked_reader",
     "contrast_limits",
     "dress_layer",
     "layer_keywords",
     "layer_trajectory",
+    "shown_electrons",
     "shows_density",
     "time_axis",
     "trajectory_layer",
+    "trajectory_layers",
 ]
 
 LayerTuple = tuple[Any, dict[str, Any], str]
 
 TRAJECTORY_KEY = "density_trajectory"
 """Key of the trajectory in a layer's metadata."""
+
+FRAMES_KEY = "density_frames"
+"""Key of what reads the frames of a layer, in its metadata."""
+
+CHANNEL_KEY = "density_channel"
+"""Key of a further channel's name in the metadata of its layer."""
 
 PANEL_KEY = "density_panel"
 """Key of a panel's name in the metadata of the layers that we make."""
@@ -53,6 +61,31 @@ LINKED_ATTRIBUTES = (
 _OUTLINE = "#8a93a6"  # visible on napari's dark and light canvas alike
 
 
+def trajectory_layers(trajectory: DensityTrajectory) -> list[LayerTuple]:
+    """Return the layer of a trajectory, and hidden ones of its further channels.
+
+    Parameters
+    ----------
+    trajectory : DensityTrajectory
+        At least one frame; frame 0 of each channel is read for the contrast.
+
+    Raises
+    ------
+    EldynError
+        If there is no frame, or frame 0 cannot be read.
+    """
+    layers = [trajectory_layer(trajectory)]
+    for name in trajectory.channels:
+        channel = channel_trajectory(trajectory, name)
+        data, keywords, kind = trajectory_layer(channel)
+        what = name.removeprefix("density_").replace("_", " ")
+        keywords["name"] = f"{trajectory.name} {what}"
+        keywords["visible"] = False
+        keywords["metadata"][CHANNEL_KEY] = name
+        layers.append((data, keywords, kind))
+    return layers
+
+
 def trajectory_layer(trajectory: DensityTrajectory) -> LayerTuple:
     """Return the image layer of a trajectory as napari's (data, keywords, type).
 
@@ -69,22 +102,14 @@ def trajectory_layer(trajectory: DensityTrajectory) -> LayerTuple:
     if len(trajectory) == 0:
         raise EldynError("the trajectory holds no frame", path=trajectory.path)
     first, step = time_axis(trajectory)
-    keywords = layer_keywords(trajectory.grid, first, step, contrast_limits(trajectory[0]))
+    frames = CheckedFrames(trajectory)
+    look = field_look(trajectory.quantity, trajectory[0])
+    keywords = layer_keywords(trajectory.grid, first, step, look["contrast_limits"]) | look
+    if not trajectory.times_known:
+        keywords["axis_labels"] = ("frame", *keywords["axis_labels"][1:])
     keywords["name"] = trajectory.name
-    keywords["metadata"] = {TRAJECTORY_KEY: trajectory}
-    data = LazyVolumes(len(trajectory), trajectory.grid.shape, checked_reader(trajectory))
-    return data, keywords, "image"
-
-
-def checked_reader(trajectory: DensityTrajectory) -> Callable[[int], npt.NDArray[np.float32]]:
-    """Return a reader of frames that raises EldynError on NaN and on infinite values."""
-
-    def read(index: int) -> npt.NDArray[np.float32]:
-        density = trajectory[index]
-        check_frame(density, trajectory.path, index)
-        return density
-
-    return read
+    keywords["metadata"] = {TRAJECTORY_KEY: trajectory, FRAMES_KEY: frames}
+    return LazyVolumes(len(trajectory), trajectory.grid.shape, frames), keywords, "image"
 
 
 def time_axis(trajectory: DensityTrajectory) -> tuple[float, float]:
@@ -102,8 +127,8 @@ def layer_keywords(
 ) -> dict[str, Any]:
     """Keywords of ``add_image`` for volumes on a grid against time.
 
-    Grid point (i, j, k) lies at i a/nx + j b/ny + k c/nz. Maximum-intensity projection is the
-    default rendering because its colours are densities, so the colour bar holds.
+    Grid point (i, j, k) lies at the origin + i a/nx + j b/ny + k c/nz. Maximum-intensity
+    projection is the default rendering because its colours are densities, so the colour bar holds.
 
     Parameters
     ----------
@@ -114,7 +139,7 @@ def layer_keywords(
     limits : tuple of 2 float
         Densities [electrons/Å³] drawn in the first and last colour.
     """
-    vectors = grid.voxel_vectors
+    vectors, origin = grid.voxel_vectors, grid.origin
     lengths = np.linalg.norm(vectors, axis=1)
     directions = vectors / lengths[:, None]
     keywords: dict[str, Any] = {
@@ -134,25 +159,11 @@ def layer_keywords(
     if not np.allclose(directions, np.eye(3), atol=1e-9):
         affine = np.eye(5)
         affine[1:4, 1:4] = directions.T
+        affine[1:4, 4] = origin
         keywords["affine"] = affine
+    else:
+        keywords["translate"] = (first_time, *origin.tolist())
     return keywords
-
-
-def contrast_limits(density: npt.NDArray[np.float32]) -> tuple[float, float]:
-    """Densities to draw in the first and last colour, so that atoms stand out.
-
-    The first is the median: in a metal it is the sea between the atoms, in a molecule it is
-    vacuum. The last is exceeded by one voxel in a thousand.
-    """
-    finite = density[np.isfinite(density)]
-    if finite.size == 0:
-        return 0.0, 1.0
-    low, high = (float(value) for value in np.percentile(finite, (50.0, 99.9)))
-    if not high > low:
-        return low, low + max(abs(low), 1e-3)
-    # Two digits are enough, and make a colour bar with round ends.
-    digits = 1 - int(np.floor(np.log10(high - low)))
-    return round(low, digits), round(high, digits)
 
 
 def dress_layer(layer: Image) -> None:
@@ -168,6 +179,13 @@ def dress_layer(layer: Image) -> None:
     bar.font_size = 8
     bar.box = False
     bar.visible = True
+
+
+def shown_electrons(layer: Any, index: int) -> float | None:
+    """Return the electrons in a frame of a density, if the layer has just shown it."""
+    metadata = getattr(layer, "metadata", None) or {}
+    frames = metadata.get(FRAMES_KEY)
+    return frames.electrons(index) if isinstance(frames, CheckedFrames) else None
 
 
 def layer_trajectory(layer: Any) -> DensityTrajectory | None:

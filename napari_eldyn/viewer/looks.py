@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from napari.utils.colormaps import Colormap
 
-__all__ = ["SignedLook", "rounded", "spread_colormap"]
+__all__ = ["SignedLook", "rounded", "signed_colormap", "spread_colormap"]
 
 # Blue and orange of Okabe and Ito, as light as both canvases allow: less, and more.
 _LESS, _MORE = (0.22, 0.60, 0.95), (1.0, 0.52, 0.16)
@@ -57,7 +57,7 @@ class SignedLook:
 
     def show(self, ndisplay: int, background: npt.ArrayLike) -> None:
         """Choose the colours for a number of dimensions, on a canvas of this colour (RGB)."""
-        self._layer.colormap = _signed_colormap(ndisplay == 3, np.asarray(background, float)[:3])
+        self._layer.colormap = signed_colormap(is_volume=ndisplay == 3, background=background)
 
     def set_limit(self, limit: float) -> None:
         """Choose the value with the full colour."""
@@ -78,9 +78,11 @@ class SignedLook:
         self._layer.contrast_limits = (-self._limit, self._limit)
 
 
-def _signed_colormap(is_volume: bool, background: npt.NDArray[np.float64]) -> Colormap:
+def signed_colormap(*, is_volume: bool, background: npt.ArrayLike) -> Colormap:
+    """Colours of signed values, on a canvas of this colour (RGB): zero is not to be seen."""
     from napari.utils.colormaps import Colormap
 
+    ground = np.asarray(background, float)[:3]
     position = np.linspace(-1.0, 1.0, _N_COLOURS)
     strength = np.abs(position)[:, None]
     hue = np.where(position[:, None] < 0, _LESS, _MORE)
@@ -89,7 +91,7 @@ def _signed_colormap(is_volume: bool, background: npt.NDArray[np.float64]) -> Co
             [hue, np.minimum(_OPACITY_GAIN * strength**_OPACITY_POWER, 1.0)], axis=1
         )
     else:
-        mixed = background + (hue - background) * strength
+        mixed = ground + (hue - ground) * strength
         colours = np.concatenate([mixed, np.ones_like(strength)], axis=1)
     # A long name would widen the layer controls, and with them the whole column of docks.
     return Colormap(colours, name="blue-orange 3D" if is_volume else "blue-orange")

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_eldyn.viewer.ensemble import EnsembleVolumes
+from napari_eldyn.viewer.frames import CheckedFrames
 from napari_eldyn.viewer.judging import Agreements, Alignments, Reconstructions
 from napari_eldyn.viewer.latest import LatestWork
-from napari_eldyn.viewer.layers import checked_reader
 from napari_eldyn.viewer.pairing import Pairing
 from napari_eldyn.viewer.session import Session
 from napari_eldyn.viewer.worker import Job
@@ -88,7 +88,7 @@ class PanelVolumes(QObject):
         made, before = self.reconstructions, self._session
         if made is None or before is None or not before.is_like(session):
             self.reconstructions = Reconstructions(session.rollout.model, pairing)
-            self._read_trajectory = checked_reader(pairing.trajectory)
+            self._read_trajectory = CheckedFrames(pairing.trajectory)
             self._last = None
         self._session = session
         self.member = None

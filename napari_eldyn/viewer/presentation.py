@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from napari_eldyn.viewer._compat import drop_replaced_grids, show_overlay, unwrap
 from napari_eldyn.viewer.arrangement import bar_shift, fitted_share, titles_fit
-from napari_eldyn.viewer.layers import dress_layer, layer_trajectory, shows_density, time_axis
+from napari_eldyn.viewer.field_looks import unit_label
+from napari_eldyn.viewer.layers import (
+    CHANNEL_KEY,
+    dress_layer,
+    layer_trajectory,
+    shown_electrons,
+    shows_density,
+    time_axis,
+)
+from napari_eldyn.viewer.looks import SignedLook
 from napari_eldyn.viewer.preferences import prefer_own_reader
 
 if TYPE_CHECKING:
     from napari import Viewer
+
+    from napari_eldyn.density.trajectory import DensityTrajectory
 
 __all__ = [
     "PERSPECTIVE",
@@ -24,9 +35,14 @@ __all__ = [
 ]
 
 _UNIT = "density_unit"  # our own overlay: napari's colour bar has no label
-_UNIT_TEXT = "e/Å³"
 _WARNING = "density_warning"
 _AMBER = "#f0a83c"  # readable on napari's dark and light canvas
+_ELECTRONS = {
+    "valence": "valence electrons",
+    "pseudo_valence": "valence electrons",
+    "core": "core electrons",
+    "pseudo": "electrons in the pseudo density",
+}
 VIEW_DIRECTION = (-1.0, -0.45, -0.35)
 UP = (0.0, 0.0, 1.0)
 PERSPECTIVE = 20.0  # degrees; gives depth to projections, the scale bar holds at the centre
@@ -49,10 +65,13 @@ class Presentation:
         self._dressed = False
         self._fitted: tuple[Any, ...] | None = None
         self._n_breaks = 1  # of the text when the pictures were fitted
+        self._signed: weakref.WeakKeyDictionary[Any, SignedLook] = weakref.WeakKeyDictionary()
         # Last, because napari's own reaction to a first layer resets the camera.
         viewer.layers.events.inserted.connect(self._on_inserted, position="last")
         viewer.layers.events.removed.connect(self._on_removed, position="last")
         viewer.dims.events.current_step.connect(self.update_text)
+        viewer.dims.events.ndisplay.connect(self._choose_colours)
+        viewer.canvas.events.background_color.connect(self._choose_colours)
         viewer.canvas.events.size.connect(self._canvas_resized)
         for layer in viewer.layers:
             self._dress(layer)
@@ -83,7 +102,8 @@ class Presentation:
             show_overlay(viewer, overlays[_UNIT])
         else:
             overlays[_UNIT].visible = False
-        unit = _UNIT_TEXT if titles_fit(viewer) else " "  # the bars stay below the titles
+        # Without a unit the bars still stay below the titles.
+        unit = _units(visible) if titles_fit(viewer) else " "
         if overlays[_UNIT].text != unit:
             overlays[_UNIT].text = unit
         if self._describe is not None:
@@ -152,9 +172,14 @@ class Presentation:
 
     def _dress(self, layer: Any) -> None:
         viewer = self._viewer()
-        if viewer is None or layer_trajectory(layer) is None:
+        trajectory = layer_trajectory(layer)
+        if viewer is None or trajectory is None:
             return
         dress_layer(layer)
+        low, high = layer.contrast_limits
+        if low == -high and layer.rendering == "translucent":
+            self._signed[layer] = SignedLook(layer, float(high))
+            self._choose_colours()
         layer.events.visible.connect(self.update_text)
         if not self._dressed:
             self._dressed = True
@@ -164,7 +189,16 @@ class Presentation:
         if len(viewer.layers) == 1:
             # napari starts in the middle of the time axis
             viewer.dims.set_point(viewer.dims.ndim - layer.ndim, float(layer.translate[0]))
+        if CHANNEL_KEY in layer.metadata:  # what comes hidden is not what people go on with
+            place = viewer.layers.index(layer)
+            viewer.layers.selection = viewer.layers[place - 1 : place]
         self.update_text()
+
+    def _choose_colours(self, event: Any = None) -> None:
+        viewer = self._viewer()
+        if viewer is not None:
+            for look in self._signed.values():
+                look.show(viewer.dims.ndisplay, viewer.canvas.background_color)
 
 
 def _view_of(viewer: Viewer) -> tuple[Any, ...]:
@@ -188,7 +222,7 @@ def _dress_canvas(viewer: Viewer) -> None:
     overlays.text.font_size = 9
     if _UNIT not in overlays:
         overlays[_UNIT] = TextOverlay(
-            text=_UNIT_TEXT, position="top_right", gridded=True, font_size=9, box=False
+            text=" ", position="top_right", gridded=True, font_size=9, box=False
         )
     if _WARNING not in overlays:
         overlays[_WARNING] = TextOverlay(
@@ -200,18 +234,48 @@ def _dress_canvas(viewer: Viewer) -> None:
 
 
 def describe_frame(viewer: Viewer, layer: Any) -> str:
-    """Time and index of the frame of a density layer that the slider points at."""
+    """Time and index of the frame of a density layer that the slider points at, and electrons.
+
+    Where the files hold no times, none is made up.
+    """
     trajectory = layer_trajectory(layer)
     if trajectory is None or len(layer.data) != len(trajectory):
         return ""
     first, step = time_axis(trajectory)
     point = viewer.dims.point[viewer.dims.ndim - layer.ndim]
     index = round((point - first) / step)
-    if not 0 <= index < len(trajectory):
-        return f"t = {point:g} fs: {layer.name} has no frame here"
-    text = f"t = {trajectory.times[index]:g} fs    frame {index} of {len(trajectory)}"
-    problem = layer.data.problems.get(index)
-    return f"{problem}\n{text}" if problem else text
+    n, known = len(trajectory), trajectory.times_known
+    if not 0 <= index < n:
+        return f"{f't = {point:g} fs: ' if known else ''}{layer.name} has no frame here"
+    time = f"t = {trajectory.times[index]:g} fs    " if known else ""
+    lines = [
+        layer.data.problems.get(index, ""),
+        f"{time}frame {index} of {n}" if known or n > 1 else "",
+        _describe_electrons(trajectory, shown_electrons(layer, index)),
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def _describe_electrons(trajectory: DensityTrajectory, count: float | None) -> str:
+    """Electrons of the frame shown against those expected, or its magnetic moment."""
+    if count is None:
+        return ""
+    if trajectory.quantity == "spin_density":
+        return f"{count:.2f} μB (spin up − spin down)"
+    if trajectory.quantity != "density":
+        return ""
+    expected = trajectory.provenance.get("expected_electrons")
+    text = f"{count:.2f} {_ELECTRONS.get(trajectory.kind, 'electrons')}"
+    if isinstance(expected, int | float):
+        return f"{text}, {expected:g} expected"
+    return "" if trajectory.kind == "pseudo" else text  # a pseudo density counts no electrons
+
+
+def _units(layers: Sequence[Any]) -> str:
+    """Return the units of the colour bars of layers, each once."""
+    trajectories = [layer_trajectory(layer) for layer in layers]
+    names = [unit_label(x.quantity if x is not None else "density") for x in trajectories]
+    return ", ".join(dict.fromkeys(names))
 
 
 _presentations: weakref.WeakKeyDictionary[Any, Presentation] = weakref.WeakKeyDictionary()
