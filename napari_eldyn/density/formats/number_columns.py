@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -224,65 +224,70 @@ def _blank_columns(columns: Columns, per_line: int, line: int) -> list[int]:
 
 def _decode(gather: _Gather, fraction: int, scale: float) -> tuple[Values, Flags | None]:
     """Decode ``±d.dddE±dd``; ``gather(back, dtype)`` gives what lies so far before the ends."""
-    powers = _powers(fraction)
-    exponent = gather(4, "<u4") ^ np.uint32(0x30302944)
+    exponent = gather(4, "<u4")
+    exponent ^= np.uint32(0x30302944)
     # Letter, sign and high halves of the digits; what is left open, the table of powers knows.
-    wrong = exponent & np.uint32(0xF0F0F9DE)
-    exponent &= np.uint32(0x0F0F0600)
-    exponent *= np.uint32(0x1001)
-    exponent >>= np.uint32(21)
-    power = (powers * scale)[exponent.astype(np.intp)]
+    checks = [_Check(exponent, 0xF0F0F9DE)]
+    key = exponent & np.uint32(0x0F0F0600)
+    key *= np.uint32(0x1001)
+    key >>= np.uint32(21)
+    power = (_powers(fraction) * scale)[key.astype(np.intp)]
 
-    values, wrong_digits = _digits(gather, 4, min(fraction, 8))
-    are_wrong = [wrong, wrong_digits]
+    values, check = _digits(gather, 4, min(fraction, 8))
+    checks.append(check)
     if fraction > 8:
-        high, wrong_digits = _digits(gather, 12, fraction - 8)
+        high, check = _digits(gather, 12, fraction - 8)
+        checks.append(check)
         values += high * np.uint64(10**8)
-        are_wrong.append(wrong_digits)
 
     head = gather(fraction + 7, "<u4")  # sign, leading digit, point, a digit
-    head &= np.uint32(0xFFFFFF)
-    if _any_bit(head ^ np.uint32(_PLAIN_ZERO)):
-        wrong |= (head ^ np.uint32(0x2E0000)) & np.uint32(0xFF0000)
-        head &= np.uint32(0xFFFF)
-        leading = _leading_digits(fraction)[head.astype(np.intp)]
+    head ^= np.uint32(_PLAIN_ZERO)
+    if _Check(head, 0xFFFFFF).fails():
+        checks.append(_Check(head, 0xFF0000))
+        leading = _leading_digits(fraction)[(head & np.uint32(0xFFFF)).astype(np.intp)]
         values = values + np.abs(leading)
         values *= np.copysign(power, leading)
     else:
         values = values * power
-    if any(map(_any_bit, are_wrong)) or np.isnan(values.max(initial=0.0)):
-        return values, np.any([bits != 0 for bits in are_wrong], axis=0) | np.isnan(values)
+    if any(check.fails() for check in checks) or np.isnan(values.max(initial=0.0)):
+        wrong = np.isnan(values)
+        for check in checks:
+            wrong |= (check.words & check.words.dtype.type(check.bits)).astype(np.bool_)
+        return values, wrong
     return values, None
 
 
-def _any_bit(words: npt.NDArray[Any]) -> bool:
-    return bool(np.bitwise_or.reduce(words, axis=None))
+class _Check(NamedTuple):
+    """Words that must not have any of some bits."""
+
+    words: npt.NDArray[Any]
+    bits: int
+
+    def fails(self) -> bool:
+        return bool(int(np.bitwise_or.reduce(self.words, axis=None)) & self.bits)
 
 
-def _digits(gather: _Gather, back: int, count: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Decode the digits that end `back` bytes before the ends; at most 8.
-
-    Returns them as integers, and what is not 0 where they are not digits.
-    """
+def _digits(gather: _Gather, back: int, count: int) -> tuple[npt.NDArray[Any], _Check]:
+    """Decode the digits, at most 8, that end `back` bytes before the ends, as integers."""
     size = 4 if count <= 4 else 8
     kind = np.uint32 if size == 4 else np.uint64
 
-    def repeated(byte: int) -> Any:
-        return kind(int.from_bytes(bytes([byte]) * size, "little"))
+    def repeated(byte: int) -> int:
+        return int.from_bytes(bytes([byte]) * size, "little")
 
     digits = gather(back + size, f"<u{size}")
-    digits ^= repeated(0x30)
+    digits ^= kind(repeated(ord("0")))
     if count < size:
         digits &= kind((1 << 8 * size) - (1 << 8 * (size - count)))
-    wrong = digits + repeated(6)
-    wrong |= digits
-    wrong &= repeated(0xF0)
+    check = digits + kind(repeated(6))
+    check |= digits
     # Of two neighbours, the first is worth ten times the second; of two pairs, a hundred times; …
     for bits, mask, factor in _STEPS[: 2 if size == 4 else 3]:
         digits *= kind((factor << bits) + 1)
         digits >>= kind(bits)
-        digits &= kind(mask & (1 << 8 * size) - 1)
-    return digits, wrong
+        if 2 * bits < 8 * size:
+            digits &= kind(mask & repeated(0xFF))
+    return digits, _Check(check, repeated(0xF0))
 
 
 @lru_cache
@@ -298,13 +303,17 @@ def _powers(fraction: int) -> Values:
 
 @lru_cache
 def _leading_digits(fraction: int) -> Values:
-    """Signed leading digits times ten to `fraction`, by the bytes of sign and digit; or NaN."""
-    leading = np.full(65536, np.nan)
+    """Signed leading digits times ten to `fraction`, by two bytes that differ from `_PLAIN_ZERO`.
+
+    NaN where they are no sign and digit.
+    """
+    leading = np.full((256, 256), np.nan)  # by digit, by sign
     signs = dict.fromkeys(b"\t\n\r +", 1.0) | {ord("-"): -1.0}
     for byte, sign in signs.items():
         for digit in range(10):
-            leading[byte | ord("0") + digit << 8] = np.copysign(digit * 10.0**fraction, sign)
+            leading[ord("0") + digit, byte] = np.copysign(digit * 10.0**fraction, sign)
         # Fortran drops a leading zero where the sign needs the place.
-        for blank in b"\t\n\r ":
-            leading[blank | byte << 8] = np.copysign(0.0, sign)
-    return leading
+        leading[byte, list(b"\t\n\r ")] = np.copysign(0.0, sign)
+    digit_bytes, sign_bytes = np.ogrid[:256, :256]
+    by_difference: Values = leading[digit_bytes ^ ord("0"), sign_bytes ^ ord(" ")].reshape(-1)
+    return by_difference

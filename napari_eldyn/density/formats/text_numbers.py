@@ -194,8 +194,7 @@ def _fill_columns(
     per_block = max(1, _BLOCK // columns.size)
     total = (len(values) - 1) // columns.count
 
-    def decode(block: bytes, first: int, n_records: int) -> int:
-        buffer = _BLANKS + block
+    def decode(buffer: bytes, first: int, n_records: int) -> int:
         out = values[first * columns.count : (first + n_records) * columns.count]
         with np.errstate(over="ignore"):
             if decode_columns(buffer, columns, n_records, out, scale):
@@ -207,10 +206,14 @@ def _fill_columns(
     def tasks() -> Iterator[Callable[[], int]]:
         for first in range(0, total, per_block):
             n_records = min(per_block, total - first)
-            block = read(start + first * columns.size, n_records * columns.size)
-            if len(block) < n_records * columns.size:
+            # What lies before the records stands for the blanks of a buffer.
+            begin = max(0, start + first * columns.size - PAD)
+            padding = b" " * (begin + PAD - start - first * columns.size)
+            size = n_records * columns.size + PAD
+            buffer = padding + read(begin, size - len(padding))
+            if len(buffer) < size:
                 return
-            yield partial(decode, block, first, n_records)
+            yield partial(decode, buffer, first, n_records)
 
     few = total < 4 * per_block
     n_threads = 1 if few else min(_MOST_THREADS, len(os.sched_getaffinity(0)))
