@@ -82,7 +82,11 @@ def _field_lines(trajectory: DensityTrajectory) -> Iterable[Line]:
         return
     electrons = trajectory.electrons(0)
     yield "first frame", f"{electrons:.4f} electrons, {values}"
-    yield "expected", _expected(electrons, trajectory.provenance.get("expected_electrons"))
+    expected = trajectory.provenance.get("expected_electrons")
+    if trajectory.kind == "pseudo" and not expected:
+        yield "expected", "no whole number: a pseudo density leaves electrons near the nuclei out"
+    else:
+        yield "expected", _expected(electrons, expected)
 
 
 def _expected(electrons: float, expected: float | None) -> str:
