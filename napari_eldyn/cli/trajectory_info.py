@@ -136,14 +136,11 @@ def _atoms(trajectory: DensityTrajectory) -> str:
 
     counts = Counter(chemical_symbols[number] for number in trajectory.numbers)
     formula = ", ".join(f"{count} {symbol}" for symbol, count in counts.items())
-    known = [
-        name
-        for name, value in (
-            ("positions", trajectory.positions),
-            ("velocities", trajectory.velocities),
-        )
-        if value is not None
-    ]
+    known: list[str] = []
+    if len(trajectory) and trajectory.positions_at(0) is not None:
+        known.append("positions")
+    if len(trajectory) and trajectory.velocities_at(0) is not None:
+        known.append("velocities")
     return f"{formula}; " + (f"with {' and '.join(known)}" if known else "no positions")
 
 

@@ -224,9 +224,16 @@ class DensityTrajectory:
 
     def positions_at(self, index: int) -> npt.NDArray[np.float64] | None:
         """Return the atoms' positions in one frame, (atoms, 3) [Å], reading no others."""
-        if self._positions is None:
+        return self._row(self._positions, index)
+
+    def velocities_at(self, index: int) -> npt.NDArray[np.float64] | None:
+        """Return the atoms' velocities in one frame, (atoms, 3) [Å/fs], reading no others."""
+        return self._row(self._velocities, index)
+
+    def _row(self, rows: Any | None, index: int) -> npt.NDArray[np.float64] | None:
+        if rows is None:
             return None
-        return np.asarray(self._positions[_resolve(index, len(self))], dtype=np.float64)
+        return np.asarray(rows[_resolve(index, len(self))], dtype=np.float64)
 
     @property
     def velocities(self) -> npt.NDArray[np.float64] | None:

@@ -63,8 +63,11 @@ def expand(path: str | Path) -> list[Path]:
     pattern = Path(path)
     if escape(str(path)) == str(path) or pattern.exists():
         return []
-    found = Path(pattern.anchor or ".").glob(str(pattern.relative_to(pattern.anchor)))
-    return natural_order(part for part in found if _counts(part.name))
+    try:
+        found = Path(pattern.anchor or ".").glob(str(pattern.relative_to(pattern.anchor)))
+        return natural_order(part for part in found if _counts(part.name))
+    except (OSError, ValueError, NotImplementedError):  # such as a** within a name
+        return []
 
 
 def _counts(name: str) -> bool:

@@ -71,8 +71,11 @@ def _open_one(path: Path, options: OpenOptions, cache: CachePlace | None) -> Den
         return _timed(known.open(path), options.timestep)
     if known is not None:
         return open_series([path], known, options, cache=cache)
-    if path.is_dir():
-        return _open_directory(path, options, cache)
+    try:
+        if path.is_dir():
+            return _open_directory(path, options, cache)
+    except OSError as error:
+        raise EldynError(f"cannot be read: {error.strerror or error}", path=path) from error
     raise _not_ours(path)
 
 

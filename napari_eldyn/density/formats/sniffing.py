@@ -87,10 +87,13 @@ def find_format(path: str | Path) -> TrajectoryFormat | VolumeFormat | None:
         `find_series`.
     """
     path = Path(path)
-    for known in TRAJECTORY_FORMATS:
-        if known.accepts(path):
-            return known
-    return _find_volume_format(path)
+    try:
+        for known in TRAJECTORY_FORMATS:
+            if known.accepts(path):
+                return known
+        return _find_volume_format(path)
+    except OSError:  # such as a directory that may not be looked into
+        return None
 
 
 def find_series(directory: str | Path) -> list[tuple[FileGroup, VolumeFormat]]:
