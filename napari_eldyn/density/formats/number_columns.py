@@ -252,7 +252,7 @@ def _decode(gather: _Gather, fraction: int, scale: float) -> tuple[Values, Flags
     if any(check.fails() for check in checks) or np.isnan(values.max(initial=0.0)):
         wrong = np.isnan(values)
         for check in checks:
-            wrong |= (check.words & check.words.dtype.type(check.bits)).astype(np.bool_)
+            wrong = wrong | (check.words & check.words.dtype.type(check.bits)).astype(np.bool_)
         return values, wrong
     return values, None
 
