@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -71,34 +72,37 @@ def do_pieces(
         yield item, work(trajectory, item)
         seconds = (time.perf_counter() - begun) / done
         if recipe is not None and workers > 1 and seconds * (len(items) - done) > _START:
-            yield from _in_processes(recipe, work, items[done:], workers)
+            yield from _in_processes(trajectory, recipe, work, items[done:], workers)
             return
 
 
 def _in_processes(
+    trajectory: DensityTrajectory,
     recipe: Recipe,
     work: Callable[[DensityTrajectory, Item], Result],
     items: Sequence[Item],
     workers: int,
 ) -> Iterator[tuple[Item, Result]]:
-    pool = ProcessPoolExecutor(
-        min(workers, len(items)), get_context("spawn"), _begin, (recipe, work)
-    )
-    waiting = iter(items)
+    context = get_context("forkserver")
+    # Libraries are then imported once, and not in each process.
+    context.set_forkserver_preload([__name__, "napari_eldyn.density.writers"])
+    pool = ProcessPoolExecutor(min(workers, len(items)), context, _begin, (recipe, work))
+    waiting = deque(items)
     running: dict[Future[Result], Item] = {}
-
-    def submit() -> None:
-        for item in waiting:
-            running[pool.submit(_do, item)] = item
-            if len(running) >= 2 * workers:
-                return
-
+    is_started = False
     try:
-        submit()
-        while running:
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+        while waiting or running:
+            while waiting and len(running) < 2 * workers:
+                item = waiting.popleft()
+                running[pool.submit(_do, item)] = item
+            done = wait(running, None if is_started else 0.0, FIRST_COMPLETED).done
+            for future in done:
+                is_started = True
                 yield running.pop(future), future.result()
-            submit()
+            if waiting and not is_started:
+                # Processes take a while to start.
+                item = waiting.popleft()
+                yield item, work(trajectory, item)
     except BrokenProcessPool as error:
         raise EldynError(
             "a process of the conversion has ended before its time, maybe for lack of memory",
@@ -108,16 +112,18 @@ def _in_processes(
         pool.shutdown(cancel_futures=True)
 
 
-_state: tuple[DensityTrajectory, Callable[[DensityTrajectory, Any], Any]] | None = None
-"""What a worker process works on."""
+_recipe: Recipe | None = None
+_work: Callable[[DensityTrajectory, Any], Any] | None = None
+_trajectory: DensityTrajectory | None = None
+"""What a worker process works on, opened with its first piece of work, so that errors are told."""
 
 
 def _begin(recipe: Recipe, work: Callable[[DensityTrajectory, Any], Any]) -> None:
-    global _state
+    global _recipe, _work
     # Ctrl-C reaches all processes of a terminal; the first one decides how to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _state = recipe.open(), work
+    _recipe, _work = recipe, work
 
 
 def _end_with_parent() -> None:
@@ -128,10 +134,13 @@ def _end_with_parent() -> None:
 
 
 def _do(item: Any) -> Any:
-    assert _state is not None
-    trajectory, work = _state
+    global _trajectory
+    assert _recipe is not None
+    assert _work is not None
     try:
-        return work(trajectory, item)
+        if _trajectory is None:
+            _trajectory = _recipe.open()
+        return _work(_trajectory, item)
     except EldynError as error:
         # Subclasses may have arguments that pickling loses.
         raise EldynError(error.problem, path=error.path, remedy=error.remedy) from None
