@@ -200,6 +200,7 @@ def _fill_columns(
             if decode_columns(buffer, columns, n_records, out, scale):
                 return n_records
             position = start + first * columns.size
+            buffer = _BLANKS + buffer[PAD:]
             n_numbers, end = _parse_words(out, buffer, True, scale, position)
         return n_records if n_numbers == len(out) and not buffer[PAD + end :].strip() else 0
 
