@@ -20,6 +20,18 @@ N, SHAPE = 5, (8, 6, 10)
 CELL = np.array([[4.0, 0.0, 0.0], [1.0, 5.0, 0.0], [-0.5, 0.7, 6.0]])
 
 
+def fortran_field(value: float) -> str:
+    """Write a number by Fortran's ``1X,G11.5``, which VASP writes CHG with."""
+    size = abs(value)
+    if 0.1 <= size < 99999.5:
+        digits = next(n for n in range(5, -1, -1) if float(f"{size:.{n}f}") < 10 ** (5 - n))
+        return f" {f'{value:#.{digits}f}'.replace('-0.', '-.'):>7}    "
+    mantissa, exponent = f"{size:.4E}".split("E")
+    sign = "-" if value < 0 else "0"
+    power = int(exponent) + 1 if size else 0
+    return f" {sign}.{mantissa.replace('.', '')}E{power:+03d}"
+
+
 def write_chg(path: Path, n: int = N, spin: bool = False, shape: Any = SHAPE) -> Any:
     """Write a trajectory with ase; an atom leaves the cell on the way and comes back wrapped."""
     rng = np.random.default_rng(1)
@@ -149,3 +161,35 @@ def test_our_own_chg_comes_back_with_its_times_kind_and_atoms(tmp_path: Path) ->
     for frame in range(3):
         moved = (trajectory.positions_at(frame) - written.positions_at(frame)) @ np.linalg.inv(CELL)
         np.testing.assert_allclose(moved, np.round(moved), atol=1e-9)
+
+
+@pytest.mark.parametrize("count", [400, 403])
+def test_fortrans_fields_are_read_to_their_last_digit(tmp_path: Path, count: int) -> None:
+    """Numbers from 1e-30 to 1e30, of both signs, and zero, in fields with and without exponent."""
+    rng = np.random.default_rng(2)
+    values = 10.0 ** rng.uniform(-30, 30, count) * rng.choice([-1.0, 1.0], count)
+    values[::3] = 10.0 ** rng.uniform(-1, 5, len(values[::3]))
+    values[7] = 0.0
+    fields = [fortran_field(value) for value in values]
+    assert {len(field) for field in fields} == {12}
+    lines = ["".join(fields[i : i + 10]) for i in range(0, count, 10)]
+    header = f"Na\n 1.0\n 4 0 0\n 0 4 0\n 0 0 4\n Na\n 1\nDirect\n 0 0 0\n\n {count} 1 1\n"
+    (tmp_path / "CHG").write_text(header + "\n".join(lines) + "\n")
+    trajectory = DensityTrajectory.open(tmp_path / "CHG")
+    expected = np.array([float(field) for field in fields]) / 64.0
+    np.testing.assert_allclose(trajectory[0][:, 0, 0], expected, rtol=1.2e-7)
+
+
+@pytest.mark.parametrize("field", [" 0.12?45E-02", " 0.1 345E-02", "  1.2.345    ", " 12345      "])
+def test_a_damaged_field_is_told_or_read_in_another_way(tmp_path: Path, field: str) -> None:
+    write_chg(tmp_path / "CHG", n=1, shape=(10, 10, 10))
+    lines = (tmp_path / "CHG").read_text().split("\n")
+    place = next(i for i, line in enumerate(lines) if len(line) == 120) + 20
+    lines[place] = lines[place][:36] + field[:12] + lines[place][48:]
+    (tmp_path / "CHG").write_text("\n".join(lines))
+    trajectory = DensityTrajectory.open(tmp_path / "CHG")
+    if field.strip() == "12345":
+        assert trajectory[0][3, 0, 2] * trajectory.grid.volume == pytest.approx(12345, rel=1e-6)
+    else:
+        with pytest.raises(EldynError, match=r"CHG: .*line"):
+            trajectory[0]

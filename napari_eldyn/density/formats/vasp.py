@@ -97,7 +97,7 @@ def open_vasp(path: Path, options: OpenOptions) -> VaspFile:
     file = VaspFile(source, snapshots, header)
     if options.kind == "all_electron" and content.quantity == "density":
         return _all_electron(path, name, file, options)
-    if options.kind and content.quantity == "density" and options.kind != header.kind:
+    if options.kind and content.quantity == "density" and not named and comment is None:
         file.header = replace(header, kind=options.kind, expected_electrons=None)
     return file
 
@@ -135,9 +135,9 @@ class VaspFile:
             Naming the file and the line, if a number is damaged.
         """
         snapshot = self._snapshots[frame]
-        start = snapshot.blocks[self.header.channels.index(channel)]
+        start, end = snapshot.blocks[self.header.channels.index(channel)]
         scale = 1.0 / self.header.grid.volume if self.header.quantity in _TIMES_VOLUME else 1.0
-        values = read_block(self._source, start, snapshot.shape, scale)
+        values = read_block(self._source, start, end, snapshot.shape, scale)
         if self._added is not None:
             values += self._added.read(frame, channel)
         return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_eldyn.density.formats.byte_source import ByteSource
-from napari_eldyn.density.formats.text_numbers import find_numbers_end
+from napari_eldyn.density.formats.vasp_lines import numbers_end
 from napari_eldyn.density.formats.vasp_poscar import LineReader, Poscar, read_poscar
 from napari_eldyn.density.formats.volume_file import MAX_POINTS
 from napari_eldyn.exceptions import EldynError
@@ -24,14 +24,14 @@ class Snapshot:
     structure : Poscar
     shape : tuple of 3 int
         Points along the cell vectors.
-    blocks : tuple of int
-        Where the numbers of each volume start [byte]; 1, 2 (spin) or 4 (non-collinear).
+    blocks : tuple of (int, int)
+        Where the numbers of each volume start and end [byte]; 1, 2 (spin) or 4 (non-collinear).
     """
 
     offset: int
     structure: Poscar
     shape: tuple[int, int, int]
-    blocks: tuple[int, ...]
+    blocks: tuple[tuple[int, int], ...]
 
 
 def grid_line(line: bytes) -> tuple[int, int, int] | None:
@@ -109,11 +109,11 @@ def _read_snapshot(source: ByteSource, start: int) -> tuple[Snapshot, int | None
             f"{lines.place} claims a grid of {' × '.join(map(str, shape))} points",
             path=source.path,
         )
-    blocks: list[int] = []
+    blocks: list[tuple[int, int]] = []
     following: int | None = _next_offset(lines)
     while following is not None:
-        blocks.append(following)
         end = _numbers_end(source, following, points)
+        blocks.append((following, end))
         following, next_start = _after_numbers(source, end, shape, sum(structure.counts))
     if len(blocks) not in (1, 2, 4):
         raise EldynError(
@@ -127,7 +127,7 @@ def _read_snapshot(source: ByteSource, start: int) -> tuple[Snapshot, int | None
 
 def _numbers_end(source: ByteSource, start: int, points: int) -> int:
     try:
-        return find_numbers_end(source, start, points)
+        return numbers_end(source, start, points)
     except EldynError as error:
         raise _CutError(error) from error
 

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from napari_eldyn.density.formats.byte_source import ByteSource
 from napari_eldyn.density.formats.text_numbers import read_numbers
+from napari_eldyn.density.formats.vasp_chg_numbers import read_chg_lines
+from napari_eldyn.exceptions import EldynError
 
 __all__ = ["read_block"]
 
@@ -20,16 +22,20 @@ _LINES = 60
 """Pieces are multiples of this, so that they end where lines of 3, 5, 6 or 10 numbers do."""
 
 
+_WIDEST_BLANK = 64
+"""Blanks that may follow the last number of a volume [bytes]."""
+
+
 def read_block(
-    source: ByteSource, start: int, shape: tuple[int, int, int], scale: float
+    source: ByteSource, start: int, end: int, shape: tuple[int, int, int], scale: float
 ) -> npt.NDArray[np.float32]:
     """Return the volume whose numbers start at an offset.
 
     Parameters
     ----------
     source : ByteSource
-    start : int
-        Offset of its first number, or of blanks before it [byte].
+    start, end : int
+        Where the first line begins and the last number ends [byte].
     shape : tuple of 3 int
         Points along x, y, z.
     scale : float
@@ -38,17 +44,21 @@ def read_block(
     Raises
     ------
     EldynError
-        Naming the file and the line, if there are too few numbers, or one is none.
+        Naming the file and the line, if there are too few or too many numbers, or one is none.
     """
     nx, ny, nz = shape
     plane, count = nx * ny, nx * ny * nz
     piece = _LINES * max(1, max(_PIECE, _CACHE_LINE * plane) // _LINES)
     values: npt.NDArray[np.float32] | None = None
-    done, rest = 0, np.empty(0, dtype=np.float32)
-    for first in range(0, count, piece):
-        numbers, end = read_numbers(source, start, min(piece, count - first), scale=scale)
+    stop, got, done, rest = start, 0, 0, np.empty(0, dtype=np.float32)
+    while got < count:
+        wanted = min(piece, count - got)
+        numbers, stop = read_chg_lines(source, start, wanted, scale)
+        if not len(numbers):
+            numbers, stop = read_numbers(source, start, wanted, scale=scale)
         # Columns are found quickest by who reads from the start of a line.
-        start = end + 1 if source.read(end, 1) == b"\n" else end
+        start = stop + 1 if source.read(stop, 1) == b"\n" else stop
+        got += len(numbers)
         if values is None:
             # Only now: the first numbers show that the file is no mere header.
             values = np.empty(shape, dtype=np.float32)
@@ -59,4 +69,11 @@ def read_block(
         values[:, :, done : done + planes] = whole.transpose(2, 1, 0)
         done, rest = done + planes, numbers[planes * plane :]
     assert values is not None
+    low, high = sorted((stop, end))
+    if high - low > _WIDEST_BLANK or source.read(low, high - low).strip():
+        raise EldynError(
+            f"the volume should end at line {source.line_number(end)}, but its {count} numbers "
+            f"end at line {source.line_number(stop)}: one of its lines is damaged",
+            path=source.path,
+        )
     return values
