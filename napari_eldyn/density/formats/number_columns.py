@@ -252,7 +252,7 @@ def _decode(gather: _Gather, fraction: int, scale: float) -> tuple[Values, Flags
     if any(check.fails() for check in checks) or np.isnan(values.max(initial=0.0)):
         wrong = np.isnan(values)
         for check in checks:
-            wrong = wrong | (check.words & check.words.dtype.type(check.bits)).astype(np.bool_)
+            wrong |= (check.words & check.words.dtype.type(check.bits)).astype(np.bool_)
         return values, wrong
     return values, None
 
@@ -279,7 +279,7 @@ def _digits(gather: _Gather, back: int, count: int) -> tuple[npt.NDArray[Any], _
     digits ^= kind(repeated(ord("0")))
     if count < size:
         digits &= kind((1 << 8 * size) - (1 << 8 * (size - count)))
-    check = digits + kind(repeated(6))
+    check: npt.NDArray[Any] = digits + kind(repeated(6))
     check |= digits
     # Of two neighbours, the first is worth ten times the second; of two pairs, a hundred times; …
     for bits, mask, factor in _STEPS[: 2 if size == 4 else 3]:
