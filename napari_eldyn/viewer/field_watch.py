@@ -46,6 +46,16 @@ class _Done:
     values: FieldValues | None
 
 
+class _Life:
+    """Whether a Qt object is still there."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+
+    def end(self, _: Any = None) -> None:
+        self.is_over = True
+
+
 class FieldWatch(QObject):
     """Has analyses made of what the chosen layer shows; of many frames only the newest.
 
@@ -83,7 +93,8 @@ class FieldWatch(QObject):
         self._watched: weakref.WeakSet[Any] = weakref.WeakSet()
         self._job: Job[_Done] | None = None
         self._again = False
-        self._is_closed = False
+        self._life = _Life()
+        self.destroyed.connect(self._life.end)  # napari's events may come later than that
         self._kept: tuple[Any, FieldValues] | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -129,6 +140,8 @@ class FieldWatch(QObject):
         return None if viewer is None or layer is None else shown_field(viewer, layer)
 
     def _active_changed(self, event: Any = None) -> None:
+        if self._life.is_over:
+            return
         viewer = self._viewer()
         active = None if viewer is None else viewer.layers.selection.active
         if viewer is not None and active in analysed_layers(viewer):
@@ -136,6 +149,8 @@ class FieldWatch(QObject):
         self._tell_layers()
 
     def _layers_changed(self, event: Any = None) -> None:
+        if self._life.is_over:
+            return
         self._kept = None  # a trajectory that has gone may leave its id to another one
         self._tell_layers()
 
@@ -154,12 +169,16 @@ class FieldWatch(QObject):
 
     def schedule(self, event: Any = None) -> None:
         """Bring the analyses up to date soon, if anybody looks."""
-        if not self._is_closed and not self._timer.isActive() and self._is_wanted():
+        if self._life.is_over:
+            return
+        if not self._timer.isActive() and self._is_wanted():
             self._timer.start()
 
     def close(self) -> None:
         """Forget everything, and wait for the thread; called when the window closes."""
-        self._is_closed = True
+        if self._life.is_over:
+            return
+        self._life.end()
         self._timer.stop()
         self._kept = None
         job, self._job = self._job, None
@@ -173,7 +192,7 @@ class FieldWatch(QObject):
         return self._job is not None or self._timer.isActive()
 
     def _begin(self) -> None:
-        if self._is_closed or not self._is_wanted():
+        if self._life.is_over or not self._is_wanted():
             return
         if self._job is not None:
             self._again = True

@@ -39,6 +39,11 @@ class OwnSurface:
         viewer = self._viewer()
         return viewer is not None and self.layer is not None and self.layer in viewer.layers
 
+    @property
+    def was_taken_away(self) -> bool:
+        """Whether someone has removed the layer since it was shown."""
+        return self.layer is not None and not self.is_there
+
     def show(self, name: str, data: SurfaceData, **more: Any) -> None:
         """Show a surface in place of the one before, without taking the selection.
 

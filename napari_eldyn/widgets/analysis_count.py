@@ -23,6 +23,7 @@ from napari_eldyn.viewer.shown_field import ShownField
 from napari_eldyn.widgets.analysis_parts import (
     AtomBox,
     MillerBox,
+    follow_switch,
     form,
     in_words,
     put,
@@ -155,7 +156,7 @@ class CountSection(QWidget):
         self.result.setText("<br>".join([*lines, *filter(None, (count.note, field.caution))]))
         viewer = self._viewer
         flat = viewer.dims.ndisplay == 2 or viewer.canvas.grid.enabled
-        self.in_3d.setEnabled(not flat)
+        follow_switch(self.in_3d, self.surface, flat)
         if flat or not self.in_3d.isChecked():
             self.surface.remove()
             return

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QSize
+from qtpy.QtCore import QEvent, QSize
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_eldyn.exceptions import EldynError
@@ -60,7 +60,7 @@ class AnalysisDock(QWidget):
         self.messages = MessageArea()
         self.sections: dict[str, Section] = {}
         self._lay_out()
-        self.watch = FieldWatch(self.viewer, self, self._analyses, self.isVisible)
+        self.watch = FieldWatch(self.viewer, self, self._analyses, self._is_wanted)
         self.watch.done.connect(self._take)
         self.watch.nothing.connect(self._take_nothing)
         self.watch.layers_changed.connect(self._list_layers)
@@ -72,6 +72,7 @@ class AnalysisDock(QWidget):
             source.done.connect(self._inform)
         self.viewer.events.theme.connect(self._follow_theme)
         self.viewer.dims.events.ndisplay.connect(self.watch.schedule)
+        self.viewer.canvas.grid.events.enabled.connect(self._clear_the_grid)
         self._follow_theme()
         self._list_layers()
         place_dock(napari_viewer, self, "right")
@@ -88,7 +89,7 @@ class AnalysisDock(QWidget):
         folded = remembered(_GROUP).get("folded")
         contents: tuple[tuple[str, str, QWidget, QWidget | None], ...] = (
             ("plane", "Plane", self.plane, self.plane.controls),
-            ("level", "Isosurface", self.level, self.level.show_surface),
+            ("level", "Isosurface", self.level, self.level.in_3d),
             ("count", "Count", self.count, self.count.in_3d),
             ("difference", "Difference", self.difference, None),
         )
@@ -118,6 +119,17 @@ class AnalysisDock(QWidget):
         super().showEvent(event)
         self.watch.schedule()
 
+    def event(self, event: QEvent | None) -> bool:
+        """Leave nothing behind on the canvas when napari lets go of the dock."""
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.watch.close()
+            self._remove_surfaces()
+        return super().event(event)
+
+    def _remove_surfaces(self) -> None:
+        for part in self.parts.values():
+            part.surface.remove()
+
     # -- layers -------------------------------------------------------------------------------
 
     def _list_layers(self) -> None:
@@ -138,8 +150,19 @@ class AnalysisDock(QWidget):
         return {
             name: part.analysis(field)
             for name, part in self.parts.items()
-            if self.sections[name].header.isChecked() or part.surface.is_there
+            if part.surface.is_there
+            or (self.isVisible() and self.sections[name].header.isChecked())
         }
+
+    def _is_wanted(self) -> bool:
+        """Whether anybody sees results; a surface must not be left behind by the slider."""
+        return self.isVisible() or any(part.surface.is_there for part in self.parts.values())
+
+    def _clear_the_grid(self, event: Any = None) -> None:
+        """Take surfaces away at once where each layer has a panel of its own."""
+        if self.viewer.canvas.grid.enabled:
+            self._remove_surfaces()
+        self.watch.schedule()
 
     def _take(self, field: ShownField, results: Mapping[str, Any]) -> None:
         problems = []

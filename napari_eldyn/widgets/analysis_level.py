@@ -15,7 +15,14 @@ from napari_eldyn.viewer.isolevel_mesh import Mesh, isosurface_mesh
 from napari_eldyn.viewer.isolevel_surface import IsoSurface
 from napari_eldyn.viewer.plane_place import ShownCells, shown_cells
 from napari_eldyn.viewer.shown_field import FieldValues, ShownField
-from napari_eldyn.widgets.analysis_parts import form, in_words, put, quantity_box, reading
+from napari_eldyn.widgets.analysis_parts import (
+    follow_switch,
+    form,
+    in_words,
+    put,
+    quantity_box,
+    reading,
+)
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -66,8 +73,8 @@ class LevelSection(QWidget):
         self._levels: IsoLevels | None = None
         self._exact = 0.0
         self.surface = IsoSurface(viewer)
-        self.show_surface = QCheckBox("In 3D")
-        self.show_surface.setToolTip("Draw the surface among the volumes, negative ones in blue")
+        self.in_3d = QCheckBox("In 3D")
+        self.in_3d.setToolTip("Draw the surface among the volumes, negative ones in blue")
         self.side = QComboBox()
         self.side.addItem("positive", 1)
         self.side.addItem("negative", -1)
@@ -94,7 +101,7 @@ class LevelSection(QWidget):
         self.amount.valueChanged.connect(self._amount_typed)
         self.slider.valueChanged.connect(self._slid)
         self.side.currentIndexChanged.connect(self._other_side)
-        self.show_surface.toggled.connect(self.changed)
+        self.in_3d.toggled.connect(self.changed)
 
     @property
     def sign(self) -> int:
@@ -106,8 +113,10 @@ class LevelSection(QWidget):
     def analysis(self, field: ShownField) -> Analysis:
         """Return what sorts a field."""
         level = self.level_value if self._is_known(field) else None
-        in_3d = self.show_surface.isChecked() and self._viewer.dims.ndisplay == 3
-        in_3d = in_3d and not self._viewer.canvas.grid.enabled
+        viewer = self._viewer
+        flat = viewer.dims.ndisplay == 2 or viewer.canvas.grid.enabled
+        follow_switch(self.in_3d, self.surface, flat)
+        in_3d = self.in_3d.isChecked() and not flat
         cells = shown_cells(field.layer, field.grid) if in_3d else None
         return partial(_sort, field, level, cells)
 
@@ -129,7 +138,7 @@ class LevelSection(QWidget):
             self._name_units(field)
             self._choose(found.level)
         self._show_amount()
-        if found.mesh is not None and self.show_surface.isChecked():
+        if found.mesh is not None and self.in_3d.isChecked():
             self.surface.show_mesh(self._name_of_surface(field, found.level), found.mesh)
         else:
             self.surface.remove()

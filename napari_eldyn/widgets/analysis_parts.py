@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ase.data import chemical_symbols
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
+    QCheckBox,
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
@@ -16,11 +17,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_eldyn.viewer.own_surface import OwnSurface
 from napari_eldyn.widgets.parts import spin
 
 __all__ = [
     "AtomBox",
     "MillerBox",
+    "follow_switch",
     "form",
     "in_words",
     "miller_text",
@@ -40,6 +43,16 @@ def form() -> QFormLayout:
     layout.setHorizontalSpacing(6)
     layout.setVerticalSpacing(4)
     return layout
+
+
+def follow_switch(switch: QCheckBox, surface: OwnSurface, flat: bool) -> None:
+    """Bring a switch "In 3D" in line with what can be shown, and with what someone took away."""
+    if surface.was_taken_away:
+        was = switch.blockSignals(True)
+        switch.setChecked(False)
+        switch.blockSignals(was)
+        surface.remove()
+    switch.setEnabled(not flat)
 
 
 def quantity_box(unit: str, tip: str, *, step: float = 0.1, decimals: int = 2) -> QDoubleSpinBox:

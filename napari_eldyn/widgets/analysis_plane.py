@@ -33,6 +33,7 @@ from napari_eldyn.viewer.shown_field import ShownField
 from napari_eldyn.widgets.analysis_parts import (
     AtomBox,
     MillerBox,
+    follow_switch,
     form,
     in_words,
     miller_text,
@@ -248,10 +249,6 @@ class PlaneSection(QWidget):
         self.about.setText("")
         self._draw()
 
-    def hide_surface(self) -> None:
-        """Take the plane out of the 3D view."""
-        self.surface.remove()
-
     def set_palette(self, palette: Palette) -> None:
         """Draw in the colours of a theme."""
         self._palette = palette
@@ -262,7 +259,7 @@ class PlaneSection(QWidget):
         self.canvas.refresh()
         cut, viewer = self.cut, self._viewer
         flat = viewer.dims.ndisplay == 2 or viewer.canvas.grid.enabled
-        self.in_3d.setEnabled(not flat)
+        follow_switch(self.in_3d, self.surface, flat)
         drawn = self._map(self._palette)
         if cut is None or drawn is None or flat or not self.in_3d.isChecked():
             self.surface.remove()
