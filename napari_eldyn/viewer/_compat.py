@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import sys
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ __all__ = [
     "forget_ended_tasks",
     "hidden_window",
     "is_shown",
+    "is_user_opening",
     "largest_canvas",
     "main_window",
     "redraw_boxes",
@@ -26,6 +29,7 @@ __all__ = [
     "resized_canvas",
     "short_side",
     "show_overlay",
+    "take_over_opening",
     "thin_out_ticks",
     "unwrap",
 ]
@@ -322,6 +326,74 @@ def is_shown(viewer: Viewer) -> bool:
         return True
     qt_window = getattr(window, "_qt_window", None)
     return qt_window is not None and bool(qt_window.isVisible())
+
+
+def is_user_opening() -> bool:
+    """Whether napari is opening what was dropped, or chosen in its File menu, and has called us.
+
+    napari tells a reader nothing of who wants a file. Where it opens files in another way than
+    0.9.2, everything counts as a script's wish: it opens at once, one file after the other.
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "_qt_open" and frame.f_globals.get("__name__", "").startswith(
+            "napari._qt"
+        ):
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+def take_over_opening(viewer: Viewer, take: Callable[[Sequence[str], bool], list[str]]) -> None:
+    """Be offered what users open in a window before napari looks for readers by file names.
+
+    napari (0.9.2) asks which reader to take for every directory and for file names that several
+    claim, without looking into the files. Elsewhere its dialog stays.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        The viewer.
+    take : callable
+        Bound method, held weakly, called with paths and whether they are to be stacked. Returns
+        those that it does not open.
+    """
+    qt_viewer = getattr(viewer.window, "_qt_viewer", None)
+    kind: Any = type(qt_viewer)
+    if qt_viewer is None or not callable(getattr(kind, "_qt_open", None)):
+        return
+    held, taker = weakref.ref(qt_viewer), weakref.WeakMethod(take)
+
+    def open_paths(
+        filenames: list[str],
+        stack: Any = False,
+        choose_plugin: bool = False,
+        plugin: str | None = None,
+        layer_type: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        take, window = taker(), held()
+        offered = (
+            not choose_plugin
+            and layer_type is None
+            and not kwargs
+            and isinstance(stack, bool)
+            and plugin in (None, "napari-eldyn")
+        )
+        if take is not None and offered:
+            paths = [str(name) for name in filenames]
+            filenames = paths if _is_anothers(paths) else take(paths, stack)
+        if filenames and window is not None:
+            kind._qt_open(window, filenames, stack, choose_plugin, plugin, layer_type, **kwargs)
+
+    qt_viewer._qt_open = open_paths
+
+
+def _is_anothers(paths: Sequence[str]) -> bool:
+    """Whether the user has chosen a reader of others for the first of these files."""
+    from napari.plugins.utils import get_preferred_reader
+
+    return bool(paths) and get_preferred_reader(paths[0]) not in (None, "napari-eldyn")
 
 
 def unwrap(viewer: Viewer) -> Viewer:

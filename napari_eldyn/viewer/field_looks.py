@@ -37,7 +37,7 @@ def field_look(quantity: str, frame: npt.NDArray[np.float32]) -> dict[str, Any]:
             "contrast_limits": _LOCALISATION,
             "colormap": "viridis",
             "rendering": "iso",
-            "iso_threshold": 0.75,
+            "iso_threshold": _localised(frame),
         }
     if has_signed_look(quantity, frame):
         limit = _signed_limit(frame)
@@ -90,6 +90,13 @@ def unit_label(quantity: str) -> str:
     if not unit:
         return "ΔELF" if quantity == "localisation_difference" else "ELF"
     return _LABELS.get(unit, unit)
+
+
+def _localised(frame: npt.NDArray[np.float32]) -> float:
+    """Level whose isosurface encloses a twentieth of the cell, where electrons are localised."""
+    finite = _finite(frame)
+    level = float(np.percentile(finite, 95.0)) if finite.size else 0.0
+    return min(max(round(level, 2), 0.5), 0.85)
 
 
 def _signed_limit(frame: npt.NDArray[np.float32]) -> float:

@@ -26,7 +26,13 @@ __all__ = [
 Choices = dict[str, dict[str, Any]]
 
 _PLUGIN = "napari-eldyn"
-_PATTERNS = (f"*.eldyn{os.sep}", f"*{os.sep}frames_*.npz")
+_PATTERNS = (
+    f"*.eldyn{os.sep}",
+    f"*{os.sep}frames_*.npz",
+    f"*{os.sep}vaspwave.h5",
+    f"*{os.sep}vaspout.h5",
+    f"*{os.sep}charge-density.hdf5",
+)
 _FILE = "napari-eldyn-choices.json"
 _DELAY_MS = 1000  # a spin box that is held down changes many times
 _logger = logging.getLogger(__name__)
@@ -35,8 +41,8 @@ _logger = logging.getLogger(__name__)
 def prefer_own_reader() -> None:
     """Make napari open our formats with our reader without asking, unless the user chose another.
 
-    napari's own reader claims every directory and every ``.npz`` file, so that napari would ask
-    which of the two to use. The preference is what its dialog would store.
+    napari's own reader claims every directory, and every ``.npz`` and ``.h5`` file, so that napari
+    would ask which of the two to use. The preference is what its dialog would store.
     """
     from napari.settings import get_settings
 

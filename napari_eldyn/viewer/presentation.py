@@ -189,16 +189,42 @@ class Presentation:
         if len(viewer.layers) == 1:
             # napari starts in the middle of the time axis
             viewer.dims.set_point(viewer.dims.ndim - layer.ndim, float(layer.translate[0]))
-        if CHANNEL_KEY in layer.metadata:  # what comes hidden is not what people go on with
-            place = viewer.layers.index(layer)
-            viewer.layers.selection = viewer.layers[place - 1 : place]
+        if CHANNEL_KEY in layer.metadata:
+            self._select_first_channel(layer)
         self.update_text()
+
+    def _select_first_channel(self, channel: Any) -> None:
+        """Select the layer that a hidden one came with: people go on with what they see."""
+        from qtpy.QtCore import QTimer
+
+        weak = weakref.ref(self)
+
+        def select() -> None:
+            presentation = weak()
+            viewer = None if presentation is None else presentation._viewer()
+            if viewer is None or viewer.layers.selection.active is not channel:
+                return
+            path = _path(channel)
+            firsts = [
+                layer
+                for layer in viewer.layers
+                if _path(layer) == path and CHANNEL_KEY not in layer.metadata
+            ]
+            if firsts and not channel.visible:
+                viewer.layers.selection.active = firsts[-1]
+
+        QTimer.singleShot(0, select)  # napari selects what it adds after telling us
 
     def _choose_colours(self, event: Any = None) -> None:
         viewer = self._viewer()
         if viewer is not None:
             for look in self._signed.values():
                 look.show(viewer.dims.ndisplay, viewer.canvas.background_color)
+
+
+def _path(layer: Any) -> Any:
+    trajectory = layer_trajectory(layer)
+    return None if trajectory is None else trajectory.path
 
 
 def _view_of(viewer: Viewer) -> tuple[Any, ...]:

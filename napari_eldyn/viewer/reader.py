@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari_eldyn.exceptions import EldynError
-
-if TYPE_CHECKING:
-    from napari_eldyn.density.trajectory import DensityTrajectory
+from napari_eldyn.viewer.opening_paths import can_be_ours
 
 __all__ = ["get_reader", "read_layers", "read_session"]
 
 PathOrPaths = str | Sequence[str]
-
-_CHUNK = re.compile(r"frames_\d+\.npz")
 
 
 def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[Any]] | None:
@@ -25,48 +20,53 @@ def get_reader(path: PathOrPaths) -> Callable[[PathOrPaths], list[Any]] | None:
     Parameters
     ----------
     path : str or list of str
-        An ``.eldyn`` directory, a ``frames_NNNNNN.npz`` chunk, a directory of chunks, or a list
-        of these; or one ``.eldynsession`` file.
+        A file or directory of any supported format, or a list of files; or one
+        ``.eldynsession`` file.
     """
     paths = [path] if isinstance(path, str) else list(path)
     if len(paths) == 1 and Path(paths[0]).suffix.lower() == ".eldynsession":
         return read_session
-    return read_layers if paths and all(_is_ours(Path(item)) for item in paths) else None
-
-
-def _is_ours(path: Path) -> bool:
-    if path.suffix.lower() == ".eldyn" or _CHUNK.fullmatch(path.name):
-        return True
-    try:
-        return path.is_dir() and any(_CHUNK.fullmatch(item.name) for item in path.iterdir())
-    except OSError:
-        return False
+    return read_layers if paths and all(can_be_ours(Path(item)) for item in paths) else None
 
 
 def read_layers(path: PathOrPaths) -> list[Any]:
-    """Open trajectories as layers.
+    """Open a trajectory as layers.
 
-    A path that cannot be opened is explained in the window: napari's own dialog would hide the
-    reason behind an offer to try another reader.
+    What users drop or choose in the File menu is opened on a thread, with all that was dropped
+    together; scripts get the layers at once. A path that cannot be opened is explained in the
+    window: napari's own dialog would hide the reason behind an offer to try another reader.
 
     Parameters
     ----------
     path : str or list of str
-        Chunks given as a list make one trajectory.
+        Files given as a list make one trajectory.
 
     Returns
     -------
     list of layer tuples
-        napari's "nothing to add" if nothing could be opened.
+        napari's "nothing to add" if nothing could be opened, or it is being opened.
     """
+    from napari import current_viewer
     from napari.utils.notifications import show_error
 
-    from napari_eldyn.viewer.layers import trajectory_layer
+    from napari_eldyn.viewer._compat import is_user_opening
+    from napari_eldyn.viewer.layers import trajectory_layers
+    from napari_eldyn.viewer.opening import open_now, opening_of
     from napari_eldyn.viewer.workbench import equip_current_viewer
 
     equip_current_viewer()
+    viewer = current_viewer()
+    paths = [Path(item) for item in ([path] if isinstance(path, str) else path)]
+    if viewer is not None and is_user_opening():
+        opening = opening_of(viewer)
+        if isinstance(path, str):
+            opening.gather(paths)
+        else:
+            opening.open([paths])
+        return [(None,)]
     try:
-        return [trajectory_layer(trajectory) for trajectory in _open(path)]
+        trajectory = open_now(viewer, paths)
+        return [(None,)] if trajectory is None else trajectory_layers(trajectory)
     except EldynError as error:
         show_error(str(error))
         return [(None,)]
@@ -97,12 +97,3 @@ def read_session(path: PathOrPaths) -> list[Any]:
         file = Path(path if isinstance(path, str) else path[0])
         QTimer.singleShot(0, lambda: open_session_file(viewer, file))
     return [(None,)]
-
-
-def _open(path: PathOrPaths) -> list[DensityTrajectory]:
-    from napari_eldyn.density.formats import open_any
-
-    paths = [path] if isinstance(path, str) else list(path)
-    if all(Path(item).suffix == ".npz" for item in paths):
-        return [open_any(paths)]
-    return [open_any(item) for item in paths]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from napari_eldyn.viewer._compat import main_window, unwrap
+from napari_eldyn.viewer._compat import main_window, take_over_opening, unwrap
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -27,6 +27,7 @@ def equip(viewer: Viewer) -> None:
     from napari_eldyn.viewer.docking import remember_layout
     from napari_eldyn.viewer.layout_history import layout_history_of
     from napari_eldyn.viewer.menu import add_menu
+    from napari_eldyn.viewer.opening import opening_of
     from napari_eldyn.viewer.presentation import presentation_of
     from napari_eldyn.viewer.shortcuts import bind_shortcuts
 
@@ -41,6 +42,7 @@ def equip(viewer: Viewer) -> None:
         remember_layout(viewer)
         layout_history_of(viewer)
         add_menu(viewer)
+        take_over_opening(viewer, opening_of(viewer).take)
         held = weakref.ref(viewer)
         soon(window, lambda: _say_where_to_go(held()))
 
