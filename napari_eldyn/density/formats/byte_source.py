@@ -22,6 +22,8 @@ _GZIP_WBITS = 31  # zlib: with the header and the checksum of gzip
 _MOST_INFLATION = 1032  # deflate cannot do more: 258 bytes of two bits
 _MARK_SPACING = 4 * 1024 * 1024
 _MOST_MARKS = 64
+_MOST_KEPT = 1024 * 1024
+_MOST_STEPS_FOR_NOTHING = 1000
 
 
 class ByteSource(ABC):
@@ -151,6 +153,7 @@ class _Inflation:
         self.position = position
         self.given = given
         self.ended = False
+        self.for_nothing = 0
 
     @classmethod
     def begun(cls) -> _Inflation:
@@ -173,23 +176,30 @@ class _GzipSource(ByteSource):
         self._current = _Inflation.begun()
         self._marks: list[_Inflation] = []
         self._spacing = _MARK_SPACING
+        self._recent, self._recent_start = b"", 0
 
     def read(self, start: int, length: int) -> bytes:
         with self._lock:
-            self._go_before(start)
-            parts: list[bytes] = []
-            wanted = length
+            # Readers go back a little, from block to block.
+            recent = self._recent if start >= self._recent_start else b""
+            parts = [recent[start - self._recent_start :][:length]] if recent else []
+            position = start + sum(map(len, parts))
+            self._go_before(position)
             try:
                 with self.path.open("rb", buffering=0) as file:
-                    while wanted > 0 and not self._current.ended:
-                        skipped = max(0, start - self._current.given)
-                        piece = self._inflate(file, min(skipped or wanted, 16 * _BLOCK))
+                    while position < start + length and not self._current.ended:
+                        skipped = max(0, position - self._current.given)
+                        most = min(skipped or start + length - position, 16 * _BLOCK)
+                        piece = self._inflate(file, most)
                         if not skipped:
                             parts.append(piece)
-                            wanted -= len(piece)
+                            position += len(piece)
             except OSError as error:
                 raise _unreadable(self.path, error) from error
-            return b"".join(parts)
+            data = b"".join(parts)
+            if len(data) <= _MOST_KEPT and position == self._current.given:
+                self._recent_start, self._recent = start, data
+            return data
 
     def _go_before(self, start: int) -> None:
         before = [mark for mark in self._marks if mark.given <= start]
@@ -216,6 +226,9 @@ class _GzipSource(ByteSource):
         used = len(packed) - len(rest)
         state.position += used
         state.given += len(piece)
+        state.for_nothing = 0 if piece else state.for_nothing + 1
+        if state.for_nothing > _MOST_STEPS_FOR_NOTHING:
+            raise EldynError("the gzip data hold nothing, again and again", path=self.path)
         if decompressor.eof:
             # Members may follow one another; what is no member is padding.
             file.seek(state.position)

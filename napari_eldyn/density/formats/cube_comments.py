@@ -55,8 +55,10 @@ def find_quantity(comments: tuple[str, str], *, has_dataset_ids: bool) -> str:
     for name, entry in QUANTITIES.items():
         if name != "unknown" and f": {entry.title.lower()}" in text:
             return name
+    # Psi4 goes on to tell which part of a density an isosurface of an orbital encloses.
+    told = re.search(r"Property: [^.]*", text)
     for name, pattern in _WORDS:
-        if re.search(pattern, text, re.IGNORECASE):
+        if re.search(pattern, told[0] if told else text, re.IGNORECASE):
             return name
     return "orbital" if has_dataset_ids else "density"
 
