@@ -15,6 +15,7 @@ from ase.io.cube import write_cube
 from napari_eldyn.density import DensityTrajectory
 from napari_eldyn.density.formats import find_series, open_any
 from napari_eldyn.density.formats.numbered_files import natural_order
+from napari_eldyn.density.formats.volume_file import OpenOptions
 from napari_eldyn.exceptions import EldynError
 
 CELL = np.array([[4.0, 0.0, 0.0], [0.5, 5.0, 0.0], [0.0, 0.3, 6.0]])
@@ -196,6 +197,24 @@ def test_times_in_the_files_give_the_order(tmp_path: Path) -> None:
         open_any(tmp_path / "*.npz")
 
 
+def test_times_of_many_files_follow_from_some_and_are_checked(tmp_path: Path) -> None:
+    """Numbers 0, 3, 6, … every 2 fs."""
+    n = 80
+    for index in range(n):
+        npz(tmp_path / f"x_{3 * index}.npz", index)
+    trajectory = open_any(tmp_path)
+    np.testing.assert_allclose(trajectory.times, 2.0 * np.arange(n))
+    np.testing.assert_allclose(trajectory[70], density(70), rtol=1e-6)
+    npz(tmp_path / "x_30.npz", 10, times=[20.5])
+    trajectory = open_any(tmp_path)
+    with pytest.raises(EldynError, match=r"x_30.npz: its time is 20.5 fs, where 20 fs follows"):
+        trajectory[10]
+    # Where the numbers do not tell, all files are read.
+    npz(tmp_path / "x_237.npz", 79, times=[159.0])
+    times = open_any(tmp_path).times
+    np.testing.assert_allclose(times[[9, 10, 11, 79]], [18.0, 20.5, 22.0, 159.0])
+
+
 def test_a_file_with_another_number_of_frames_is_named(tmp_path: Path) -> None:
     for index in range(3):
         values = np.stack([density(index)] * (2 if index == 1 else 1))
@@ -213,3 +232,28 @@ def test_a_series_is_saved_and_sliced(run: Path, tmp_path: Path) -> None:
     assert not stored.times_known
     shutil.rmtree(run)
     check(stored, ORDER[1::2])
+
+
+def test_directories_follow_each_other_as_they_are_given(tmp_path: Path) -> None:
+    """Without times nothing else tells the order; with times, they do."""
+    for name, indices in (("a", (0, 1)), ("b", (2, 3))):
+        for index in indices:
+            write(tmp_path / name / f"x-1_{index}.cube", index)
+    both = [tmp_path / "b", tmp_path / "a"]
+    trajectory = open_any(both)
+    check(trajectory, [2, 3, 0, 1])
+    assert not trajectory.times_known
+    trajectory = open_any(both, OpenOptions(timestep=0.5))
+    check(trajectory, [0, 1, 2, 3])
+    np.testing.assert_array_equal(trajectory.times, [0.0, 0.5, 1.0, 1.5])
+
+
+def test_a_stored_series_is_given_its_times_later(run: Path, tmp_path: Path) -> None:
+    open_any(run).save(tmp_path / "x.eldyn")
+    trajectory = DensityTrajectory.open(tmp_path / "x.eldyn", timestep=4.0)
+    assert trajectory.times_known
+    np.testing.assert_array_equal(trajectory.times, 4.0 * np.arange(len(ORDER)))
+    np.testing.assert_allclose(trajectory.positions_at(2), atoms(9).positions, atol=2e-6)
+    trajectory.save(tmp_path / "timed.eldyn")
+    again = DensityTrajectory.open(tmp_path / "timed.eldyn", timestep=1.0)
+    np.testing.assert_array_equal(again.times, trajectory.times)

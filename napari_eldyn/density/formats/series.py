@@ -11,6 +11,13 @@ import numpy.typing as npt
 
 from napari_eldyn.density.formats.numbered_files import by_pattern, md_steps, natural_order
 from napari_eldyn.density.formats.series_files import SeriesFiles
+from napari_eldyn.density.formats.series_times import (
+    FloatArray,
+    check_foreseen,
+    foresee_times,
+    order_of,
+    times_of,
+)
 from napari_eldyn.density.formats.volume_file import (
     DENSITY,
     OpenOptions,
@@ -36,8 +43,8 @@ def open_series(
     """Open files of one format as one trajectory.
 
     Of a series the header of the first file alone is read, and those of the first files that are
-    named otherwise. All headers are if the first has a time, several frames, or a number of its
-    step that is not in its name.
+    named otherwise. All headers are if the first has several frames, a number of its step that is
+    not in its name, or a time that does not grow evenly with the numbers in the names.
 
     Parameters
     ----------
@@ -62,11 +69,11 @@ def open_series(
     files = SeriesFiles(ordered, form, options, cache)
     first = files.header(0)
     steps = md_steps(ordered)
-    numbered = first.steps is not None and steps is None
+    foreseen = foresee_times(files)
     headers = [first]
-    if len(ordered) > 1 and (first.times is not None or first.n_frames != 1 or numbered):
+    if foreseen is None and len(ordered) > 1 and _tells_order(first, steps is not None):
         headers = [files.header(index) for index in range(len(ordered))]
-        order = _order(headers, ordered)
+        order = order_of(headers, ordered)
         headers = [headers[index] for index in order]
         ordered = [ordered[index] for index in order]
         files = SeriesFiles(ordered, form, options, cache)
@@ -74,14 +81,16 @@ def open_series(
         for others in by_pattern(ordered)[1:]:
             files.header(ordered.index(others[0]))
     counts = [header.n_frames for header in headers] * (len(ordered) // len(headers))
-    if steps is None and first.steps is not None:
+    if steps is None and len(headers) == len(ordered) and first.steps is not None:
         steps = np.concatenate([header.steps for header in headers]).tolist()
-    times, times_known = _times(headers, ordered, steps, sum(counts), options)
-    index = _Index(files, counts)
+    times = foreseen
+    if times is None:
+        times = times_of(headers, ordered, counts, steps, options.timestep)
+    index = _Index(files, counts, foreseen)
     return DensityTrajectory(
         _Frames(index),
         first.grid,
-        times,
+        np.arange(sum(counts)) if times is None else times,
         numbers=first.numbers,
         positions=_rows(index, "positions"),
         velocities=_rows(index, "velocities"),
@@ -89,49 +98,16 @@ def open_series(
         extra={name: _Volumes(index, name) for name in first.channels if name != DENSITY},
         kind=_kind(first, options, ordered[0]),
         quantity=first.quantity,
-        times_known=times_known,
+        times_known=times is not None,
         provenance=_provenance(first, ordered, form, steps),
         path=label or (ordered[0] if len(ordered) == 1 else ordered[0].parent),
     )
 
 
-def _order(headers: Sequence[VolumeHeader], paths: Sequence[Path]) -> list[int]:
-    """Return the order of files by their first time, else by their first step, else as it is."""
-    for name in ("times", "steps"):
-        rows = [getattr(header, name) for header in headers]
-        without = [path for path, row in zip(paths, rows, strict=True) if row is None]
-        if not without:
-            return sorted(range(len(rows)), key=lambda index: float(rows[index][0]))
-        if rows[0] is not None:
-            raise EldynError(f"holds no {name}, which {paths[0].name} does", path=without[0])
-    return list(range(len(headers)))
-
-
-def _times(
-    headers: Sequence[VolumeHeader],
-    paths: Sequence[Path],
-    steps: Sequence[int] | None,
-    n: int,
-    options: OpenOptions,
-) -> tuple[npt.NDArray[np.float64], bool]:
-    """Return the times [fs], and whether they are known."""
-    rows = [header.times for header in headers if header.times is not None]
-    if rows:
-        times = np.concatenate(rows)
-    elif options.timestep is None:
-        return np.arange(n, dtype=np.float64), False
-    else:
-        times = np.asarray(range(n) if steps is None else steps) * options.timestep
-    wrong = np.flatnonzero(~(np.diff(times) > 0.0))
-    if len(wrong):
-        at = int(wrong[0]) + 1
-        counts = [header.n_frames for header in headers] * (len(paths) // len(headers))
-        raise EldynError(
-            f"its frame at {times[at]:g} fs does not come after the one at {times[at - 1]:g} fs",
-            path=paths[int(np.searchsorted(np.cumsum(counts), at, side="right"))],
-            remedy="Leave out the files that repeat frames.",
-        )
-    return times, True
+def _tells_order(first: VolumeHeader, steps_known: bool) -> bool:
+    """Whether headers hold what names do not: times, steps, or how many frames there are."""
+    steps = first.steps is not None and not steps_known
+    return first.times is not None or first.n_frames != 1 or steps
 
 
 def _scalars(headers: Sequence[VolumeHeader]) -> dict[str, npt.NDArray[np.float64]]:
@@ -172,10 +148,21 @@ def _provenance(
 
 
 class _Index:
-    """Which frame of which file a frame of the trajectory is."""
+    """Which frame of which file a frame of the trajectory is.
 
-    def __init__(self, files: SeriesFiles, counts: Sequence[int]) -> None:
+    Parameters
+    ----------
+    files : SeriesFiles
+        The files.
+    counts : sequence of int
+        The number of frames in each.
+    times : ndarray, optional
+        What the times in the files should be [fs].
+    """
+
+    def __init__(self, files: SeriesFiles, counts: Sequence[int], times: FloatArray | None) -> None:
         self.files = files
+        self._times = times
         self._ends = np.cumsum(counts)
 
     def __len__(self) -> int:
@@ -187,11 +174,12 @@ class _Index:
         Raises
         ------
         EldynError
-            If the file holds another number of frames than the index was made for.
+            If the file holds another number of frames, or another time, than was foreseen.
         """
         file = int(np.searchsorted(self._ends, index, side="right"))
         start = int(self._ends[file - 1]) if file else 0
-        expected, found = int(self._ends[file]) - start, self.files.header(file).n_frames
+        header = self.files.header(file)
+        expected, found = int(self._ends[file]) - start, header.n_frames
         if found != expected:
             raise EldynError(
                 f"the file holds {found} frames, where {expected} "
@@ -199,6 +187,8 @@ class _Index:
                 path=self.files.paths[file],
                 remedy="Open it by itself.",
             )
+        if self._times is not None:
+            check_foreseen(header, self._times, index, self.files.paths[file])
         return file, index - start
 
 
