@@ -171,11 +171,17 @@ def _after_numbers(
         ahead = lines.peek()
         if line.lstrip().lower().startswith(b"augmentation"):
             _skip_occupancies(lines)
-        elif _float_line(line):
-            if not _skip_moments(lines, n_atoms):
-                return None, ahead[0] if ahead else None
-        else:
+        elif not _float_line(line):
             return None, ahead[0] if ahead else None
+        elif not _skip_moments(lines, n_atoms):
+            if len(line.split()) == 1:
+                # The comment line of the next snapshot may be a number.
+                return None, ahead[0] if ahead else None
+            raise EldynError(
+                f"{lines.place}: numbers go on after the {shape[0] * shape[1] * shape[2]} of the "
+                "volume; one of its lines may be damaged",
+                path=source.path,
+            )
 
 
 def _skip_occupancies(lines: LineReader) -> None:
@@ -183,21 +189,19 @@ def _skip_occupancies(lines: LineReader) -> None:
     count = title.split()[-1]
     left = int(count) if count.isdigit() and len(count) <= 6 else 0
     while left > 0:
-        if lines.peek() is None:
-            return
-        left -= len(lines.take("occupancies").split())
+        left -= len(lines.take("PAW occupancies").split())
 
 
 def _skip_moments(lines: LineReader, n_atoms: int) -> bool:
     """Skip one number per atom; False if what follows is then no further block."""
     left = n_atoms
     while left > 0:
-        following = lines.peek()
-        if following is None or not _float_line(following[1]):
-            return following is None
-        left -= len(lines.take("magnetic moments").split())
-    line = lines.skip_blank()
-    return line is None or grid_line(line) is not None
+        line = lines.take("the atoms' magnetic moments")
+        if not _float_line(line):
+            return False
+        left -= len(line.split())
+    following = lines.skip_blank()
+    return following is not None and grid_line(following) is not None
 
 
 def _float_line(line: bytes) -> bool:

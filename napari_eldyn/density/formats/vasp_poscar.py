@@ -19,6 +19,9 @@ __all__ = ["MAX_ATOMS", "LineReader", "Poscar", "element_number", "read_poscar"]
 MAX_ATOMS = 10**6
 """Atoms above which a header is taken for damaged."""
 
+_LARGEST = 1e12
+"""Numbers above it are no lengths, whatever the scale; products of them stay finite."""
+
 _SYMBOL = re.compile(r"([A-Z][a-z]?)(?:[_/.\d].*)?$")
 
 
@@ -164,7 +167,7 @@ def _read_cell(
     except ValueError:
         # VASP reads but one number when words follow it.
         scales = _numbers(line, 1)
-    if len(scales) not in (1, 3) or 0.0 in scales or not np.all(np.isfinite(scales)):
+    if len(scales) not in (1, 3) or 0.0 in scales or not np.all(np.abs(scales) < _LARGEST):
         raise lines.error("one or three scales", line)
     vectors = np.array([_read_numbers(lines, 3, "a cell vector") for _ in range(3)])
     if len(scales) == 1 and scales[0] < 0.0:
@@ -198,7 +201,7 @@ def _read_species(lines: LineReader) -> tuple[tuple[str, ...], tuple[int, ...]]:
 def _read_numbers(lines: LineReader, count: int, expected: str) -> list[float]:
     line = lines.take(expected)
     numbers = _numbers(line, count)
-    if len(numbers) != count or not np.all(np.isfinite(numbers)):
+    if len(numbers) != count or not np.all(np.abs(numbers) < _LARGEST):
         raise lines.error(expected, line)
     return numbers
 

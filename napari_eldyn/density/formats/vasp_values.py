@@ -12,7 +12,7 @@ from napari_eldyn.exceptions import EldynError
 
 __all__ = ["read_block"]
 
-_PIECE = 2**18
+_PIECE = 2**19
 """Numbers in memory beside the array: enough that reading in pieces costs nothing."""
 
 _CACHE_LINE = 16

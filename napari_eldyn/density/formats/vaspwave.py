@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_eldyn.density.formats.vasp_poscar import element_number
+from napari_eldyn.density.formats.vasp_poscar import MAX_ATOMS, element_number
 from napari_eldyn.density.formats.volume_file import (
     DENSITY,
     OpenOptions,
@@ -24,6 +24,9 @@ from napari_eldyn.exceptions import EldynError, MissingInformationError
 __all__ = ["FORMAT", "VaspHdf5File", "accepts", "open_vaspwave"]
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
+_MOST_INFLATION = 1032
+"""Bytes that a byte of compressed data can become."""
+
 _STRUCTURES = ("structure/positions", "locpot/position", "results/positions")
 
 
@@ -98,6 +101,10 @@ def open_vaspwave(path: Path, options: OpenOptions) -> VaspHdf5File:
             raise EldynError(
                 f"{content.place} has shape {shape}, not (1, 2 or 4 volumes, z, y, x)", path=path
             )
+        if dataset.nbytes > _MOST_INFLATION * dataset.id.get_storage_size():
+            raise EldynError(
+                f"{content.place} claims {shape} values, which are not there", path=path
+            )
         structure = _read_structure(path, file)
     cell, numbers, positions = structure or (options.cell, None, None)
     if cell is None:
@@ -154,7 +161,13 @@ class VaspHdf5File:
             depth = max(16, 2**18 // (grid.shape[0] * grid.shape[1]))
             for first in range(0, grid.shape[2], depth):
                 planes = np.asarray(dataset[volume, first : first + depth], dtype=np.float64)
-                values[:, :, first : first + depth] = (planes * scale).transpose(2, 1, 0)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    values[:, :, first : first + depth] = (planes * scale).transpose(2, 1, 0)
+        if not np.isfinite(values).all():
+            raise EldynError(
+                f"{place} holds values that are NaN, infinite or beyond single precision",
+                path=self._path,
+            )
         return values
 
 
@@ -166,7 +179,7 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
         raise EldynError(f"the HDF5 file is damaged ({error})", path=path) from error
 
 
@@ -191,10 +204,18 @@ def _read_structure(
     )
     if group is None:
         return None
-    cell = float(np.ravel(group["scale"][()])[0]) * np.asarray(group["lattice_vectors"][()])
-    counts = np.asarray(group["number_ion_types"][()], dtype=np.int64)
-    symbols = [bytes(name).decode("utf-8", "replace").strip() for name in group["ion_types"][()]]
-    given = np.asarray(group["position_ions"][()], dtype=np.float64)
+    parts = {
+        name: _small(group, name)
+        for name in (
+            *("scale", "lattice_vectors", "number_ion_types", "ion_types", "position_ions"),
+            *(["direct_coordinates"] if "direct_coordinates" in group else []),
+        )
+    }
+    scale = float(np.ravel(parts["scale"])[0])
+    cell = scale * np.asarray(parts["lattice_vectors"], dtype=np.float64)
+    counts = np.ravel(parts["number_ion_types"]).astype(np.int64)
+    symbols = [bytes(name).decode("utf-8", "replace").strip() for name in parts["ion_types"]]
+    given = np.asarray(parts["position_ions"], dtype=np.float64)
     if (
         cell.shape != (3, 3)
         or len(symbols) != len(counts)
@@ -204,9 +225,22 @@ def _read_structure(
     ):
         raise EldynError(f"{group.name} is no structure: its parts do not fit", path=path)
     numbers = np.repeat([element_number(symbol) for symbol in symbols], counts)
-    direct = "direct_coordinates" not in group or int(group["direct_coordinates"][()]) == 1
-    scale = float(np.ravel(group["scale"][()])[0])
+    direct = np.ravel(parts.get("direct_coordinates", 1))[0] == 1
     return cell, numbers.astype(np.int64), given @ cell if direct else given * scale
+
+
+def _small(group: Any, name: str) -> Any:
+    """Return a data set of a structure.
+
+    Raises
+    ------
+    ValueError
+        If it is larger than that of any structure.
+    """
+    dataset = group[name]
+    if dataset.size > 3 * MAX_ATOMS:
+        raise ValueError(f"{name} claims {dataset.size} values")
+    return dataset[()]
 
 
 FORMAT = VolumeFormat("VASP HDF5 (vaspwave.h5, vaspout.h5)", ("vasp*.h5",), accepts, open_vaspwave)

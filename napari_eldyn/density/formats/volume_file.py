@@ -20,6 +20,7 @@ from napari_eldyn.exceptions import EldynError
 
 __all__ = [
     "DENSITY",
+    "MAX_LENGTH",
     "MAX_POINTS",
     "OpenOptions",
     "Unit",
@@ -35,6 +36,9 @@ such as ``density_spin`` or ``orbital_54``."""
 
 MAX_POINTS = 2**30
 """Points of a grid above which a header is taken for damaged: 4 GiB a frame."""
+
+MAX_LENGTH = 1e6
+"""Length [Å] above which a cell is taken for damaged; products of three must be finite."""
 
 Unit = Literal["e/Å³", "e/bohr³"]
 
@@ -172,6 +176,12 @@ def checked_grid(
     if len(shape) != 3 or not 0 < points <= MAX_POINTS:
         raise EldynError(
             f"the header claims a grid of {' × '.join(map(str, shape))} points", path=path
+        )
+    lengths = np.abs(np.asarray([*np.ravel(cell), *np.ravel(origin)], dtype=np.float64))
+    if not np.all(lengths < MAX_LENGTH):
+        raise EldynError(
+            f"the header claims lengths of {lengths.max():g} Å, more than {MAX_LENGTH:g} Å",
+            path=path,
         )
     try:
         return PeriodicGrid(cell, shape, origin)
