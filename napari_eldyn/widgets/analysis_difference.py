@@ -54,6 +54,7 @@ class DifferenceSection(QWidget):
         self._layer: Any | None = None
         self._job: Job[NDArray[np.float64]] | None = None
         self._progress = (0, 1)
+        self._is_closed = False
         self._averaged: tuple[Any, DensityTrajectory] | None = None
         self.other = QComboBox()
         self.other.setToolTip("What is subtracted, frame by frame at equal times")
@@ -195,7 +196,10 @@ class DifferenceSection(QWidget):
                 layer.visible = False
 
     def close_down(self) -> None:
-        """Give up what is under way; called when the window closes."""
+        """Give up what is under way; called when the window or the dock closes."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         job, self._job = self._job, None
         self._look.stop()
         if job is not None:

@@ -123,6 +123,7 @@ class AnalysisDock(QWidget):
         """Leave nothing behind on the canvas when napari lets go of the dock."""
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.watch.close()
+            self.difference.close_down()
             self._remove_surfaces()
         return super().event(event)
 
