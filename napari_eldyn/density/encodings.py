@@ -85,8 +85,8 @@ def log16_error(limits: npt.NDArray[np.float64]) -> float:
     return float(np.expm1(half_level)) + float(np.finfo(np.float32).eps)
 
 
-_NEGATIVE_SHARE = 1e-4
-"""Share of negative values in Σ|ρ| above which a field is signed, and not a density with noise."""
+_CLIPPED_SHARE = 1e-4
+"""Share of Σ|ρ| that clipping may add; above it a field is signed, and not a density with noise."""
 
 _WIDE_ERROR = 2e-4
 """Error of 16 bits above which lossless numbers are the better choice: vacuum with tiny values."""
@@ -114,15 +114,16 @@ def choose_encoding(
     if quantity != "density":
         return "float32", f"{QUANTITIES[quantity].title.lower()}: no logarithm"
     values = density.astype(np.float64)
-    size = float(np.abs(values).sum())
-    negative = -float(values.sum(where=values < 0.0))
-    if negative > _NEGATIVE_SHARE * size:
-        return "float32", f"{negative / size:.1%} of all values by weight are negative"
-    if values.max() <= 0.0:
+    largest = values.max()
+    if largest <= 0.0:
         return "float32", "no value is positive"
+    _, clipping = clip_positive(density)
+    share = clipping.added / float(np.abs(values).sum())
+    if share > _CLIPPED_SHARE:
+        return "float32", f"clipping values that are not positive would add {share:.1%} to its sum"
     smallest = values.min(where=values > 0.0, initial=np.inf)
-    if log16_error(np.log([smallest, values.max()])) > _WIDE_ERROR:
-        return "float32", f"values from {smallest:.1g} to {values.max():.3g} need more than 16 bits"
+    if log16_error(np.log([smallest, largest])) > _WIDE_ERROR:
+        return "float32", f"values from {smallest:.1g} to {largest:.3g} need more than 16 bits"
     return "log16", None
 
 

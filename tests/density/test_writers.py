@@ -255,7 +255,7 @@ def test_vacuum_and_signed_fields_are_stored_without_logarithm(tmp_path: Path) -
     grid = PeriodicGrid(CELL, SHAPE)
     for name, change, why in (
         ("vacuum", lambda v: v * np.where(np.arange(10) < 5, 1.0, 1e-25), "more than 16 bits"),
-        ("signed", lambda v: v - 0.05, "negative"),
+        ("signed", lambda v: v - 0.05, "not positive would add"),
         ("nothing", lambda v: 0.0 * v, "no value is positive"),
     ):
         field = change(values).astype(np.float32)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from ase.data import chemical_symbols
 
+from napari_eldyn.density.quantities import QUANTITIES
 from napari_eldyn.density.trajectory import DensityTrajectory, check_frame
 from napari_eldyn.density.writers.file_format import (
     Atoms,
@@ -96,7 +97,7 @@ def _notes(trajectory: DensityTrajectory, path: Path) -> tuple[str, ...]:
     quantity = trajectory.quantity
     if quantity not in (*_DENSITIES, *_NAMES):
         raise EldynError(
-            f"VASP has no files of a {quantity.replace('_', ' ')}",
+            f"VASP has no files of what this is ({QUANTITIES[quantity].title.lower()})",
             path=path,
             remedy="Write a cube, XSF, NPZ or .eldyn file.",
         )
@@ -104,7 +105,8 @@ def _notes(trajectory: DensityTrajectory, path: Path) -> tuple[str, ...]:
     if named != _NAMES.get(quantity):
         wanted = _NAMES.get(quantity, "CHGCAR")
         raise EldynError(
-            f"readers would take a {quantity} in a file of this name for something else",
+            f"readers take what is in a file of this name for something else than this "
+            f"({QUANTITIES[quantity].title.lower()})",
             path=path,
             remedy=f"Write it to a file whose name has {wanted} in it, such as {wanted}.vasp.",
         )

@@ -209,8 +209,9 @@ def _clipping_note(clipping: Clipping, trajectory: DensityTrajectory) -> list[st
         return []
     in_all = len(trajectory) * trajectory.grid.n_points
     added = clipping.added * trajectory.grid.voxel_volume / clipping.frames
+    values = f"{clipping.values} of {in_all} values"
     return [
-        f"{clipping.values} values of {in_all} in {clipping.frames} frames were not positive and "
-        f"became the smallest positive one of their frame, which adds {added:.2g} electrons to "
-        "each of these frames; float32 (--encoding float32) keeps them"
+        f"{values}, in {clipping.frames} of {len(trajectory)} frames, were not positive and became "
+        f"the smallest positive one of their frame, which adds {added:.2g} electrons to each of "
+        "these frames; float32 (--encoding float32) keeps them"
     ]
