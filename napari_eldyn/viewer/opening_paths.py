@@ -18,7 +18,7 @@ def can_be_ours(path: Path) -> bool:
     if _is_named_as_ours(path):
         return True
     try:
-        return find_format(path) is not None or _holds_series(path)
+        return path.exists() and (find_format(path) is not None or _holds_series(path))
     except Exception:  # whatever a file of others holds, napari goes on with its other readers
         return False
 
@@ -33,7 +33,7 @@ def surely_ours(path: Path) -> bool:
     if _is_named_as_ours(path):
         return True
     try:
-        known = find_format(path)
+        known = find_format(path) if path.exists() else None
         if known is arrays.FORMAT:
             return arrays.is_surely_a_density(path)
         return known is not None or _holds_series(path)

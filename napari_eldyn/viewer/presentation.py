@@ -186,6 +186,8 @@ class Presentation:
             _dress_canvas(viewer)
             if len(viewer.layers) == 1:
                 self.show_3d()
+        elif len(viewer.layers) == 1:  # napari turns the camera for a first layer
+            self.show_3d() if viewer.dims.ndisplay == 3 else self.fit()
         if len(viewer.layers) == 1:
             # napari starts in the middle of the time axis
             viewer.dims.set_point(viewer.dims.ndim - layer.ndim, float(layer.translate[0]))

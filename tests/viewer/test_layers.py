@@ -134,4 +134,4 @@ def test_unequal_steps_show_the_true_times(make_napari_viewer: MakeViewer) -> No
     presentation_of(viewer)
     viewer.add_layer(Layer.create(*trajectory_layer(trajectory)))
     viewer.dims.set_point(0, 4.0)
-    assert viewer.canvas.overlays.text.text == "t = 1 fs    frame 1 of 3"
+    assert viewer.canvas.overlays.text.text.startswith("t = 1 fs    frame 1 of 3\n")
