@@ -275,3 +275,26 @@ def test_a_structure_alone_is_no_volume(tmp_path: Path) -> None:
     (tmp_path / "relaxed.vasp").write_text((tmp_path / "CHGCAR").read_text().split("\n \n")[0])
     with pytest.raises(EldynError, match="not a density trajectory"):
         DensityTrajectory.open(tmp_path / "relaxed.vasp")
+
+
+@pytest.mark.parametrize(
+    ("tail", "message"),
+    [
+        (b"\n" * 5_000, "blank lines"),
+        (b"augmentation occupancies   1   1\n  0.1E+00\n" * 300_000, "more PAW occupancies"),
+        (b"augmentation occupancies   1   16\n  0.1E+00\n", "file ends after line"),
+        (b"   6   7   9\n 1.0 2.0\n", "line"),
+        (b"   6   7   8\n 1.0 2.0\n", "starts a grid of 6 × 7 × 8 points"),
+        (b" 1.0 2.0 3.0 4.0\n", "numbers go on after the 378 of the volume"),
+    ],
+)
+def test_what_follows_a_volume_is_looked_at_in_bounded_time(
+    tmp_path: Path, tail: bytes, message: str
+) -> None:
+    write_chgcar(tmp_path / "good")
+    whole = (tmp_path / "good").read_bytes()
+    path = tmp_path / "CHGCAR.gz"
+    path.write_bytes(gzip.compress(whole[: whole.index(b"augmentation")] + tail))
+    with pytest.raises(EldynError, match=message) as error:
+        DensityTrajectory.open(path)
+    assert error.value.path == path

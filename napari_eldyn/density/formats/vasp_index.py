@@ -13,6 +13,10 @@ from napari_eldyn.exceptions import EldynError
 __all__ = ["Snapshot", "grid_line", "index_snapshots"]
 
 
+_MOST_SNAPSHOTS = 100_000
+"""More are taken for damage, such as a small file that unpacks to any length."""
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """One structure with its volumes.
@@ -68,6 +72,8 @@ def index_snapshots(source: ByteSource) -> tuple[list[Snapshot], str | None]:
                 raise error.problem from None
             return snapshots, str(error.problem)
         snapshots.append(snapshot)
+        if len(snapshots) > _MOST_SNAPSHOTS:
+            raise EldynError(f"it holds more than {_MOST_SNAPSHOTS} snapshots", path=source.path)
         if len(snapshot.blocks) != len(snapshots[0].blocks):
             problem = EldynError(
                 f"the snapshot at byte {snapshot.offset} holds {len(snapshot.blocks)} volumes, "
@@ -111,7 +117,7 @@ def _read_snapshot(source: ByteSource, start: int) -> tuple[Snapshot, int | None
         )
     blocks: list[tuple[int, int]] = []
     following: int | None = _next_offset(lines)
-    while following is not None:
+    while following is not None and len(blocks) <= 4:
         end = _numbers_end(source, following, points)
         blocks.append((following, end))
         following, next_start = _after_numbers(source, end, shape, sum(structure.counts))
@@ -153,6 +159,7 @@ def _after_numbers(
     ELFCAR) and the atoms' magnetic moments.
     """
     lines = _lines(source, end)
+    occupancies = 0
     while True:
         line = lines.skip_blank()
         if line is None:
@@ -171,6 +178,12 @@ def _after_numbers(
         ahead = lines.peek()
         if line.lstrip().lower().startswith(b"augmentation"):
             _skip_occupancies(lines)
+            occupancies += 1
+            if occupancies > 2 * n_atoms:
+                raise EldynError(
+                    f"{lines.place}: more PAW occupancies than two for each of {n_atoms} atoms",
+                    path=source.path,
+                )
         elif not _float_line(line):
             return None, ahead[0] if ahead else None
         elif not _skip_moments(lines, n_atoms):

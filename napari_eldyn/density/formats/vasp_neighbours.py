@@ -20,10 +20,10 @@ __all__ = ["Neighbours", "read_neighbours"]
 _LIMITS = {"OUTCAR": 8 << 20, "POTCAR": 32 << 20, "INCAR": 1 << 20}
 """How much of a neighbour is read [bytes]; what is wanted of an OUTCAR stands near its top."""
 
-_NELECT = re.compile(rb"^\s*NELECT\s*=\s*([\d.]+)", re.MULTILINE)
-_NIONS = re.compile(rb"NIONS\s*=\s*(\d+)")
-_TITLE = re.compile(rb"^\s*TITEL\s*=\s*\S+\s+(\S+)", re.MULTILINE)
-_ZVAL = re.compile(rb"ZVAL\s*=\s*([\d.]+)")
+_NELECT = re.compile(rb"^[ \t]*NELECT[ \t]*=[ \t]*([\d.]+)", re.MULTILINE)
+_NIONS = re.compile(rb"NIONS[ \t]*=[ \t]*(\d+)")
+_TITLE = re.compile(rb"^[ \t]*TITEL[ \t]*=[ \t]*\S+[ \t]+(\S+)", re.MULTILINE)
+_ZVAL = re.compile(rb"ZVAL[ \t]*=[ \t]*([\d.]+)")
 
 
 @dataclass(frozen=True)

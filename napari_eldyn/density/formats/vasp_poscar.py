@@ -22,6 +22,8 @@ MAX_ATOMS = 10**6
 _LARGEST = 1e12
 """Numbers above it are no lengths, whatever the scale; products of them stay finite."""
 
+_MOST_BLANK = 1000
+
 _SYMBOL = re.compile(r"([A-Z][a-z]?)(?:[_/.\d].*)?$")
 
 
@@ -77,8 +79,14 @@ class LineReader:
 
     def skip_blank(self) -> bytes | None:
         """Skip blank lines and return the next one without taking it, or None at the end."""
+        n_blank = 0
         while (following := self.peek()) is not None and not following[1].strip():
             self.take("a line")
+            n_blank += 1
+            if n_blank > _MOST_BLANK:
+                raise EldynError(
+                    f"more than {_MOST_BLANK} blank lines end in {self.place}", path=self.path
+                )
         return None if following is None else following[1]
 
     @property
