@@ -29,9 +29,9 @@ _BAR_POINTS = 62.0  # room of the colour bar with its numbers and label
 _BAR_WIDTH = 8.0
 _TITLE_POINTS = 12.0
 _MARGIN = 0.03  # around the map, as a part of its longer side
-_RADIUS = 0.3  # of the circles of atoms, in covalent radii
-_N_CONTOURS = 9
-_MOST_SYMBOLS = 60
+_RADIUS = 0.4  # of the circles of atoms, in covalent radii
+_N_CONTOURS = 8  # an even number, so that signed fields have none at zero
+_SYMBOL_POINTS = 6.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +117,7 @@ class PlanePlot(LivePlot):
         self._image: AxesImage | None = None
         self._clip = Polygon(np.zeros((3, 2)), closed=True, transform=axes.transData)
         self._box: tuple[float, float, float, float] | None = None
+        self._scale = 0.0  # points per Å
         self._frame: tuple[object, ...] = ()
         figure = axes.figure
         assert figure is not None
@@ -192,6 +193,8 @@ class PlanePlot(LivePlot):
         # The bar is as high as the map, and stands beside it.
         shown = self._shown_share(inner * width, tall * height)
         map_wide, map_tall = inner * shown[0], tall * shown[1]
+        start, end = self.axes.get_xlim()
+        self._scale = map_wide * width / (end - start)
         right = left + 0.5 * (inner + map_wide)
         self._bar_axes.set_position(
             (
@@ -280,15 +283,15 @@ class PlanePlot(LivePlot):
             linewidths=0.6,
         )
         self._add(circles, 4.0)
-        if len(kinds) > _MOST_SYMBOLS:
-            return
         for (x, y), kind in zip(atoms.places, kinds, strict=True):
+            if _radius(int(kind)) * self._scale < 0.7 * _SYMBOL_POINTS:
+                continue  # it would not fit
             red, green, blue = jmol_colors[kind]
             text = self.axes.text(
                 x,
                 y,
                 chemical_symbols[kind],
-                size=6,
+                size=_SYMBOL_POINTS,
                 ha="center",
                 va="center",
                 color="#000000" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.45 else "#ffffff",

@@ -240,7 +240,7 @@ def sample_plane(
     plane: Plane,
     polygon: FloatArray,
     *,
-    per_point: float = 2.0,
+    per_point: float = 4.0,
 ) -> tuple[npt.NDArray[np.float32], tuple[float, float, float, float]]:
     """Sample a field on the rectangle around a polygon in a plane.
 

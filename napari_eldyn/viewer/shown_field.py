@@ -12,11 +12,18 @@ import numpy.typing as npt
 
 from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.density.quantities import QUANTITIES, Quantity
-from napari_eldyn.density.trajectory import DensityTrajectory, check_frame
+from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.observables.isolevels import IsoLevels, Weight
 from napari_eldyn.observables.regions import FieldWaves
-from napari_eldyn.viewer.layers import PANEL_KEY, layer_trajectory, shows_density, time_axis
+from napari_eldyn.viewer.frames import CheckedFrames
+from napari_eldyn.viewer.layers import (
+    FRAMES_KEY,
+    PANEL_KEY,
+    layer_trajectory,
+    shows_density,
+    time_axis,
+)
 from napari_eldyn.viewer.tiling import plain_volumes
 
 if TYPE_CHECKING:
@@ -136,9 +143,10 @@ class FieldValues:
         return self._waves[weight]
 
     def levels(self, weight: Weight) -> IsoLevels:
-        """Return the field sorted."""
+        """Return the field sorted; with the weight of a square, both signs as one."""
         if weight not in self._levels:
-            self._levels[weight] = IsoLevels(self.values, self.grid.voxel_volume, weight)
+            values = self.values if weight == "value" else np.abs(self.values)
+            self._levels[weight] = IsoLevels(values, self.grid.voxel_volume, weight)
         return self._levels[weight]
 
 
@@ -178,6 +186,8 @@ def shown_field(viewer: Viewer, layer: Any) -> ShownField | None:
 
 def _frame_field(layer: Any, trajectory: DensityTrajectory, index: int) -> ShownField:
     known = f"t = {trajectory.times[index]:g} fs"
+    # The layer keeps the frame that it has just shown.
+    read = layer.metadata.get(FRAMES_KEY) or CheckedFrames(trajectory)
     return ShownField(
         layer,
         trajectory.grid,
@@ -185,15 +195,9 @@ def _frame_field(layer: Any, trajectory: DensityTrajectory, index: int) -> Shown
         trajectory,
         index,
         known if trajectory.times_known else f"frame {index} of {len(trajectory)}",
-        partial(_read, trajectory, index),
+        partial(read, index),
         (id(trajectory), index),
     )
-
-
-def _read(trajectory: DensityTrajectory, index: int) -> npt.NDArray[np.float32]:
-    values = trajectory[index]
-    check_frame(values, trajectory.path, index)
-    return values
 
 
 def _panel_field(layer: Any, panel: str, comparison: Any) -> ShownField | None:

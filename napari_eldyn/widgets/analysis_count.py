@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QCheckBox, QComboBox, QStackedWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_eldyn.observables.planes import spacing
 from napari_eldyn.viewer.field_watch import Analysis
@@ -29,6 +36,9 @@ from napari_eldyn.widgets.analysis_parts import (
     put,
     quantity_box,
     reading,
+    set_choice,
+    set_number,
+    whole_numbers,
 )
 from napari_eldyn.widgets.parts import row
 
@@ -174,3 +184,42 @@ class CountSection(QWidget):
         """Show nothing."""
         self.result.setText("")
         self.surface.remove()
+
+    # -- kept choices -------------------------------------------------------------------------
+
+    def choices(self) -> dict[str, Any]:
+        """Return what is chosen, as JSON can hold it."""
+        return {
+            "kind": self.kind.currentData(),
+            "atom": self.atom.value(),
+            "indices": list(self.miller.indices),
+            "in_3d": self.in_3d.isChecked(),
+            **{name: box.value() for name, box in self._numbers().items()},
+        }
+
+    def choose(self, choices: dict[str, Any]) -> None:
+        """Take choices up, as far as they make sense."""
+        set_choice(self.kind, choices.get("kind"))
+        atom = whole_numbers([choices.get("atom")], 1)
+        if atom is not None:
+            self.atom.want(atom[0])
+        indices = whole_numbers(choices.get("indices"), 3)
+        if indices is not None and any(indices):
+            self.miller.set_indices(indices)
+            self._layer_of = self.miller.indices
+        for name, box in self._numbers().items():
+            set_number(box, choices.get(name))
+        if isinstance(choices.get("in_3d"), bool):
+            self.in_3d.setChecked(choices["in_3d"])
+        self.changed.emit()
+
+    def _numbers(self) -> dict[str, QDoubleSpinBox]:
+        x, y, z = self.point
+        return {
+            "x": x,
+            "y": y,
+            "z": z,
+            "radius": self.radius,
+            "lower": self.start,
+            "upper": self.end,
+        }

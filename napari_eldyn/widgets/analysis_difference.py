@@ -21,8 +21,7 @@ from napari_eldyn.exceptions import EldynError
 from napari_eldyn.viewer._compat import main_window
 from napari_eldyn.viewer.closing import ClosingWatch
 from napari_eldyn.viewer.difference import difference, difference_to_mean, mean_frame
-from napari_eldyn.viewer.difference_layer import add_difference
-from napari_eldyn.viewer.layers import layer_trajectory
+from napari_eldyn.viewer.layers import layer_trajectory, trajectory_layer
 from napari_eldyn.viewer.worker import Job, explain_error, start_job
 from napari_eldyn.widgets.analysis_parts import form
 from napari_eldyn.widgets.parts import row
@@ -190,7 +189,10 @@ class DifferenceSection(QWidget):
 
     def _add(self, made: DensityTrajectory, name: str, sources: tuple[Any, ...]) -> None:
         """Add a layer; in one picture it takes the place of what it is made of."""
-        add_difference(self._viewer, made, name, 0)
+        from napari.layers import Layer
+
+        data, keywords, kind = trajectory_layer(made)
+        self._viewer.add_layer(Layer.create(data, keywords | {"name": name}, kind))
         if not self._viewer.canvas.grid.enabled:
             for layer in sources:
                 layer.visible = False

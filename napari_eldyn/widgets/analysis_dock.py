@@ -189,6 +189,23 @@ class AnalysisDock(QWidget):
         remember(_GROUP, folded=folded)
         self.watch.schedule()
 
+    # -- sessions -----------------------------------------------------------------------------
+
+    def session_state(self) -> dict[str, Any]:
+        """Return all choices, for a saved session."""
+        chosen = self.watch.layer
+        state: dict[str, Any] = {name: part.choices() for name, part in self.parts.items()}
+        return state | {"layer": None if chosen is None else chosen.name}
+
+    def restore_session_state(self, state: dict[str, Any]) -> None:
+        """Take choices up, as far as they make sense."""
+        for layer in self.watch.layers():
+            if layer.name == state.get("layer"):
+                self.watch.choose(layer)
+        for name, part in self.parts.items():
+            if isinstance(state.get(name), dict):
+                part.choose(state[name])
+
     # -- the window ---------------------------------------------------------------------------
 
     def _follow_theme(self, event: Any = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSlider, QVBoxLayout, QWidget
@@ -72,6 +72,7 @@ class LevelSection(QWidget):
         self._field: ShownField | None = None
         self._levels: IsoLevels | None = None
         self._exact = 0.0
+        self._kept_level: float | None = None  # that of a session
         self.surface = IsoSurface(viewer)
         self.in_3d = QCheckBox("In 3D")
         self.in_3d.setToolTip("Draw the surface among the volumes, negative ones in blue")
@@ -112,7 +113,7 @@ class LevelSection(QWidget):
 
     def analysis(self, field: ShownField) -> Analysis:
         """Return what sorts a field."""
-        level = self.level_value if self._is_known(field) else None
+        level = self.level_value if self._is_known(field) else self._kept_level
         viewer = self._viewer
         flat = viewer.dims.ndisplay == 2 or viewer.canvas.grid.enabled
         follow_switch(self.in_3d, self.surface, flat)
@@ -126,6 +127,7 @@ class LevelSection(QWidget):
     def take(self, field: ShownField, found: LevelsAndMesh) -> None:
         """Show what the level encloses in a field; a level for a new layer encloses half of it."""
         another, levels = not self._is_known(field), found.levels
+        self._kept_level = None
         self._field, self._levels = field, levels
         signed = levels.total(-1) != 0 and levels.total(1) != 0
         for widget in (self.side, self._side_label):
@@ -216,6 +218,22 @@ class LevelSection(QWidget):
         both = "±" if field.quantity.signed else ""
         size = abs(level) if both else level
         return f"Isosurface {both}{in_words(size, field.short_unit)}"
+
+    # -- kept choices -------------------------------------------------------------------------
+
+    def choices(self) -> dict[str, Any]:
+        """Return what is chosen, as JSON can hold it."""
+        return {"level": self.level_value, "in_3d": self.in_3d.isChecked()}
+
+    def choose(self, choices: dict[str, Any]) -> None:
+        """Take choices up, as far as they make sense."""
+        level = choices.get("level")
+        if isinstance(level, float) and level == level:
+            self._kept_level = level
+            self._choose(level)
+        if isinstance(choices.get("in_3d"), bool):
+            self.in_3d.setChecked(choices["in_3d"])
+        self.changed.emit()
 
 
 def _sort(

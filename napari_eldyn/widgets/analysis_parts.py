@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ase.data import chemical_symbols
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
@@ -30,6 +32,9 @@ __all__ = [
     "put",
     "quantity_box",
     "reading",
+    "set_choice",
+    "set_number",
+    "whole_numbers",
 ]
 
 _LARGEST_INDEX = 20
@@ -95,6 +100,30 @@ def in_words(value: float, unit: str = "", digits: int = 4) -> str:
 def miller_text(indices: Sequence[int]) -> str:
     """Write Miller indices as crystallographers do: (1 1 0)."""
     return f"({' '.join(str(n) for n in indices)})".replace("-", "−")
+
+
+def set_choice(box: QComboBox, data: Any) -> None:
+    """Choose an entry by its data, if there is one."""
+    place = box.findData(data)
+    if place >= 0:
+        box.setCurrentIndex(place)
+
+
+def set_number(box: QDoubleSpinBox, value: Any) -> bool:
+    """Write a number that a file had into a field without telling anybody; returns if it is one."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        return False
+    put(box, value)
+    return True
+
+
+def whole_numbers(values: Any, count: int) -> list[int] | None:
+    """Return whole numbers that a file had, None if they are not so many, or something else."""
+    if not isinstance(values, list) or len(values) != count:
+        return None
+    if not all(isinstance(n, int) and not isinstance(n, bool) for n in values):
+        return None
+    return values
 
 
 class MillerBox(QWidget):

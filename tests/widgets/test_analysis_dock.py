@@ -88,8 +88,10 @@ class Desk:
         assert trajectory is not None
         return trajectory[self.viewer.dims.current_step[0]].astype(np.float64)
 
-    def names(self) -> list[str]:
-        return [layer.name for layer in self.viewer.layers]
+    def surfaces(self) -> list[str]:
+        """First words of the names of our surfaces."""
+        names = {layer.name.split()[0] for layer in self.viewer.layers}
+        return sorted(names & {"Counted", "Isosurface", "Plane"})
 
 
 @pytest.fixture
@@ -145,11 +147,11 @@ def test_levels_counts_and_planes_follow_the_slider(desk: Desk, tmp_path: Path) 
     # The plane begins in the middle; its offset in Å and in d agree.
     plane = dock.plane
     desk.settle()
-    assert plane.offset.value() == pytest.approx(height / 2, abs=1e-3)
-    assert plane.share.value() == pytest.approx(0.5, abs=1e-3)
-    desk.type(plane.share, 0.25)
-    assert plane.offset.value() == pytest.approx(height / 4, abs=1e-3)
-    assert f"{height:.4g} Å" in plane.about.text()
+    assert plane.form.offset.value() == pytest.approx(height / 2, abs=1e-3)
+    assert plane.form.share.value() == pytest.approx(0.5, abs=1e-3)
+    desk.type(plane.form.share, 0.25)
+    assert plane.form.offset.value() == pytest.approx(height / 4, abs=1e-3)
+    assert f"{height:.4g} Å" in plane.form.about.text()
     # Values on a grid plane are those of the array.
     rows = plane.canvas.plot.map
     assert rows is not None
@@ -190,6 +192,7 @@ def test_levels_counts_and_planes_follow_the_slider(desk: Desk, tmp_path: Path) 
     desk.settle()
     assert count.result.text() != shown
     # What is no density says so.
+    desk.viewer.dims.set_current_step(0, 0)
     viewer = desk.viewer
     wave = np.array(list(molecule(1))) - 0.3
     add(viewer, DensityTrajectory.from_array(wave, SHEARED, [0.0], quantity="potential"), "V")
@@ -214,7 +217,7 @@ def test_surfaces_lie_on_the_atoms_in_tiled_and_shifted_cells(desk: Desk) -> Non
     dock.level.in_3d.setChecked(True)
     desk.type(dock.level.level, 0.6)
     dock.count.in_3d.setChecked(True)
-    dock.plane.kind.setCurrentIndex(dock.plane.kind.findData("atoms"))
+    dock.plane.form.kind.setCurrentIndex(dock.plane.form.kind.findData("atoms"))
     desk.settle()
     trajectory = molecule()
     first = np.asarray(desk.layer.data_to_world((0,) * 4))[-3:] - grid.origin
@@ -257,16 +260,16 @@ def test_surfaces_lie_on_the_atoms_in_tiled_and_shifted_cells(desk: Desk) -> Non
     # What somebody takes away stays away; the switch says so.
     viewer.layers.remove(dock.plane.surface.layer)
     desk.settle()
-    assert not dock.plane.in_3d.isChecked()
-    assert not any(name.startswith("Plane") for name in desk.names())
+    assert not dock.plane.form.in_3d.isChecked()
+    assert desk.surfaces() == ["Counted", "Isosurface"]
     # Each layer has a panel of its own: no surfaces there.
     viewer.canvas.grid.enabled = True
-    assert desk.names() == ["molecule"]
+    assert desk.surfaces() == []
     viewer.canvas.grid.enabled = False
     desk.settle()
-    assert any(name.startswith("Isosurface") for name in desk.names())
+    assert desk.surfaces() == ["Counted", "Isosurface"]
     close_dock(viewer, "Analysis")
-    assert desk.names() == ["molecule"]
+    assert desk.surfaces() == []
     dock.deleteLater()
     desk.qtbot.wait(1)
 
