@@ -29,7 +29,8 @@ _BAR_POINTS = 62.0  # room of the colour bar with its numbers and label
 _BAR_WIDTH = 8.0
 _TITLE_POINTS = 12.0
 _MARGIN = 0.03  # around the map, as a part of its longer side
-_RADIUS = 0.4  # of the circles of atoms, in covalent radii
+_RADIUS = 0.25  # of the circles of atoms, in covalent radii
+_LEAST_POINTS = 2.5  # their least radius
 _N_CONTOURS = 8  # an even number, so that signed fields have none at zero
 _SYMBOL_POINTS = 6.0
 
@@ -173,7 +174,7 @@ class PlanePlot(LivePlot):
             distances = np.hypot(*(atoms.places - [x, y]).T)
             nearest = int(np.argmin(distances))
             atom = int(atoms.index[nearest])
-            if distances[nearest] <= _radius(int(numbers[atom])):
+            if distances[nearest] <= self._radius(int(numbers[atom])):
                 height = float(atoms.heights[nearest])
                 where = "in the plane" if abs(height) < 5e-3 else f"{height:+.2f} Å off the plane"
                 text += f"\n{chemical_symbols[numbers[atom]]} (atom {atom + 1}), {where}"
@@ -270,7 +271,7 @@ class PlanePlot(LivePlot):
 
     def _draw_atoms(self, atoms: NearAtoms, numbers: NDArray[np.int64]) -> None:
         kinds = numbers[atoms.index]
-        sizes = 2.0 * np.array([_radius(int(z)) for z in kinds])
+        sizes = 2.0 * np.array([self._radius(int(z)) for z in kinds])
         circles = EllipseCollection(
             sizes,
             sizes,
@@ -284,7 +285,7 @@ class PlanePlot(LivePlot):
         )
         self._add(circles, 4.0)
         for (x, y), kind in zip(atoms.places, kinds, strict=True):
-            if _radius(int(kind)) * self._scale < 0.7 * _SYMBOL_POINTS:
+            if self._radius(int(kind)) * self._scale < 0.7 * _SYMBOL_POINTS:
                 continue  # it would not fit
             red, green, blue = jmol_colors[kind]
             text = self.axes.text(
@@ -300,6 +301,11 @@ class PlanePlot(LivePlot):
             text.set_zorder(5.0)
             self._add_changing(text)
 
+    def _radius(self, number: int) -> float:
+        """Radius of an atom's circle [Å]."""
+        least = _LEAST_POINTS / self._scale if self._scale else 0.0
+        return max(float(_RADIUS * covalent_radii[number]), least)
+
     def _add(self, artist: Artist, zorder: float) -> None:
         artist.set_zorder(zorder)
         self.axes.add_artist(artist)
@@ -307,10 +313,6 @@ class PlanePlot(LivePlot):
 
     def _clip_contains(self, x: float, y: float) -> bool:
         return bool(self._clip.get_path().contains_point((x, y)))
-
-
-def _radius(number: int) -> float:
-    return float(_RADIUS * covalent_radii[number])
 
 
 def _is_dark(colours: NDArray[np.floating]) -> bool:

@@ -82,6 +82,8 @@ class ShownField:
         """Unit of the integral over space; none for the probability of an orbital."""
         if self.weight == "square":
             return ""
+        if self.quantity is QUANTITIES["spin_density"]:
+            return "µB"
         if self.is_density:
             return "electrons"
         return f"{self.quantity.unit}·Å³" if self.quantity.unit else "Å³"
@@ -91,6 +93,8 @@ class ShownField:
         """What to know about integrals of something that is no density; empty for densities."""
         if self.weight == "square":
             return "Integrals are of |ψ|²: the probability to find the electron."
+        if self.quantity is QUANTITIES["spin_density"]:
+            return "Spin up minus spin down: a magnetic moment."
         if self.is_density:
             return ""
         return f"{self.quantity.title}: its integral is no number of electrons."

@@ -154,15 +154,16 @@ class CountSection(QWidget):
 
     def take(self, field: ShownField, count: Count) -> None:
         """Show how much is in the region."""
-        mean = in_words(count.value / count.volume, field.short_unit) if count.volume else ""
+        volume = in_words(count.volume, "Å³")
         amount = in_words(count.value, field.integral_unit, 5)
-        lines = [
-            f"<b>{amount}</b> in {in_words(count.volume, 'Å³')}",
-            f"mean {mean}, {count.place}" if mean else count.place,
-            f"of {in_words(count.total, field.integral_unit, 5)} in the cell",
-        ]
+        mean = in_words(count.value / count.volume if count.volume else 0.0, field.short_unit)
         if field.weight == "square":
-            lines[1] = count.place
+            lines = [f"<b>{amount}</b> in {volume}", count.place]
+        elif field.is_density:
+            lines = [f"<b>{amount}</b> in {volume}", f"mean {mean}, {count.place}"]
+        else:
+            lines = [f"<b>Mean {mean}</b> in {volume}", f"integral {amount}, {count.place}"]
+        lines.append(f"of {in_words(count.total, field.integral_unit, 5)} in the cell")
         self.result.setText("<br>".join([*lines, *filter(None, (count.note, field.caution))]))
         viewer = self._viewer
         flat = viewer.dims.ndisplay == 2 or viewer.canvas.grid.enabled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -180,6 +181,17 @@ def test_levels_counts_and_planes_follow_the_slider(desk: Desk, tmp_path: Path) 
     assert number(count.result.text()) > 1.2 * first
     assert plane.cut.field.frame == 3
     assert not dock.messages.text()
+    # A session keeps the choices.
+    state = json.loads(json.dumps(dock.session_state()))
+    plane.form.miller.boxes[0].setValue(1)
+    desk.type(count.radius, 0.3)
+    desk.type(level.level, 0.1)
+    dock.restore_session_state({**state, "count": {**state["count"], "kind": 7, "x": "?"}})
+    desk.settle()
+    assert plane.cut.choice.indices == (0, 0, 1)
+    assert plane.form.offset.value() == pytest.approx(height / 4, abs=1e-3)
+    assert count.radius.value() == 1.2
+    assert level.level.value() == pytest.approx(found, abs=1e-5)
     # Hidden, nothing is done.
     hidden = dock.parentWidget()
     assert hidden is not None
@@ -191,6 +203,12 @@ def test_levels_counts_and_planes_follow_the_slider(desk: Desk, tmp_path: Path) 
     hidden.show()
     desk.settle()
     assert count.result.text() != shown
+    # Where a layer has no frame, there are no numbers, and it says why.
+    single = add(desk.viewer, molecule(1), "single")
+    desk.settle()
+    assert dock.messages.text() == "single has no frame at this time."
+    assert not count.result.text()
+    desk.viewer.layers.remove(single)
     # What is no density says so.
     desk.viewer.dims.set_current_step(0, 0)
     viewer = desk.viewer
