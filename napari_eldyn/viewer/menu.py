@@ -22,6 +22,7 @@ from napari_eldyn.viewer.docking import (
 )
 from napari_eldyn.viewer.layout_history import layout_history_of
 from napari_eldyn.viewer.panel_kinds import PANELS
+from napari_eldyn.viewer.saving import save_selected
 from napari_eldyn.viewer.session_commands import open_rollout, open_session, save_session
 from napari_eldyn.viewer.shortcuts import MENU_KEYS
 
@@ -106,6 +107,11 @@ class _Entries(QObject):
         }
         menu.addSeparator()
         for title, tip, action in (
+            (
+                "Save trajectory …",
+                "Save the selected trajectory or rollout as .eldyn, cube, CHGCAR, XSF or NPZ",
+                save_selected,
+            ),
             ("Open rollout …", "Take up a stored rollout (.eldyn) where it ended", open_rollout),
             ("Open session …", "Open a saved session (.eldynsession) in this window", open_session),
             (

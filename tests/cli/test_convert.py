@@ -265,7 +265,7 @@ def test_a_cell_is_repeated(eldyn, run: Path, tmp_path: Path) -> None:
     ("name", "written", "told"),
     [
         ("out.cube", "out_0000.cube … out_0009.cube", "six digits"),
-        ("CHGCAR.vasp", "CHGCAR_0000.vasp … CHGCAR_0009.vasp", "note: PAW occupancies are not"),
+        ("CHGCAR.vasp", "CHGCAR_0000.vasp … CHGCAR_0009.vasp", "note: no PAW occupancies"),
         ("out-CHG", "out-CHG", "eleven digits"),
         ("out.axsf", "out.axsf", "nine digits"),
         ("out.npz", "out.npz", "float32, lossless"),

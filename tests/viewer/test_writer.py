@@ -14,11 +14,12 @@ from live_session import Live
 from napari.plugins._npe2 import file_extensions_string_for_layers
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication, QProgressDialog
+from qtpy.QtWidgets import QApplication, QFileDialog, QProgressDialog
 
 from napari_eldyn.density import DensityTrajectory
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.viewer.layers import PANEL_KEY
+from napari_eldyn.viewer.saving import save_selected
 from napari_eldyn.viewer.writer import write_cube, write_store
 
 MakeViewer = Callable[..., napari.Viewer]
@@ -44,28 +45,28 @@ def test_the_dialog_offers_each_format(make_napari_viewer: MakeViewer) -> None:
         assert text in offered
 
 
-@pytest.mark.parametrize("name", ["saved.eldyn", "saved.cube", "saved.xsf"])
 def test_a_layer_is_saved_and_opens_again(
-    make_napari_viewer: MakeViewer, liquid_path: Path, tmp_path: Path, name: str
+    make_napari_viewer: MakeViewer, liquid_path: Path, tmp_path: Path
 ) -> None:
     viewer = make_napari_viewer()
     (layer,) = viewer.open(liquid_path, plugin="napari-eldyn")
     viewer.layers.selection = {layer}
-    said = messages_of(
-        lambda: viewer.layers.save(str(tmp_path / name), selected=True, plugin="napari-eldyn")
-    )
-    assert "Saved 12 frames to" in said
-    saved = sorted(path for path in tmp_path.iterdir())
     original = DensityTrajectory.open(liquid_path)
-    again = DensityTrajectory.open(saved if len(saved) > 1 else saved[0])
-    assert len(again) == 12
-    assert again.grid.matches(original.grid)
-    np.testing.assert_allclose(again[7], original[7], rtol=5e-5)
-    if name == "saved.cube":
-        assert saved[7].name == "saved_0007.cube"
-        with saved[7].open() as file:
-            values = read_cube(file)["data"] / Bohr**3
-        np.testing.assert_allclose(values, original[7], rtol=1e-5)
+    for name in ("saved.eldyn", "saved.cube", "saved.xsf"):
+        folder = tmp_path / name[6:]
+        folder.mkdir()
+        path = str(folder / name)
+        said = messages_of(
+            lambda path=path: viewer.layers.save(path, selected=True, plugin="napari-eldyn")
+        )
+        assert "Saved 12 frames: " in said
+        again = DensityTrajectory.open(folder)
+        assert len(again) == 12
+        assert again.grid.matches(original.grid)
+        np.testing.assert_allclose(again[7], original[7], rtol=5e-5)
+    with (tmp_path / "cube" / "saved_0007.cube").open() as file:
+        values = read_cube(file)["data"] / Bohr**3
+    np.testing.assert_allclose(values, original[7], rtol=1e-5)
 
 
 def test_what_chgcar_lacks_is_told(
@@ -75,7 +76,7 @@ def test_what_chgcar_lacks_is_told(
     (layer,) = viewer.open(liquid_path, plugin="napari-eldyn")
     layer.metadata["density_trajectory"] = layer.metadata["density_trajectory"][3:4]
     said = messages_of(lambda: layer.save(str(tmp_path / "CHGCAR.vasp"), plugin="napari-eldyn"))
-    assert "PAW occupancies are not part of a density on a grid" in said
+    assert "No PAW occupancies in the file: VASP cannot start from it" in said
     assert [path.name for path in tmp_path.iterdir()] == ["CHGCAR.vasp"]
 
 
@@ -109,9 +110,32 @@ def test_other_images_are_left_to_other_writers(
     make_napari_viewer: MakeViewer, tmp_path: Path
 ) -> None:
     layer = make_napari_viewer().add_image(np.zeros((4, 4)), name="photo")
-    with pytest.raises(EldynError, match="no density trajectory behind the layer 'photo'"):
+    with pytest.raises(EldynError, match="no density trajectory behind this layer"):
         layer.save(str(tmp_path / "photo.cube"), plugin="napari-eldyn")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_menu_saves_what_is_selected(live: Live, tmp_path: Path, monkeypatch) -> None:
+    """What the dialog answers is made up; all else is done for real."""
+    live.run_to_end()
+    asked: list[str] = []
+
+    def choose(parent: object, title: str, begin: str, filters: str) -> tuple[str, str]:
+        asked.extend([title, filters])
+        return str(tmp_path / "of mine"), next(x for x in filters.split(";;") if "XSF" in x)
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
+    panels = {layer.metadata.get(PANEL_KEY): layer for layer in live.viewer.layers}
+    live.viewer.layers.selection = {panels["generated"]}
+    said = messages_of(lambda: save_selected(live.viewer))
+    assert "generated" in asked[0]
+    assert asked[1].startswith("Density trajectory (*.eldyn);;Gaussian cube (*.cube *.cub);;")
+    assert f"Saved 6 frames: {tmp_path / 'of mine.xsf'}" in said
+    assert "No atoms in the file: their positions are not known" in said
+    again = DensityTrajectory.open(tmp_path / "of mine.xsf")
+    np.testing.assert_array_equal(again[5], live.control.session.rollout[5])
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("/no/such/folder/x.npz", ""))
+    assert "does not exist" in messages_of(lambda: save_selected(live.viewer))
 
 
 def test_saving_can_be_stopped(

@@ -58,10 +58,10 @@ def _row(count: int, numbers: object) -> str:
 def _notes(trajectory: DensityTrajectory, _: Path) -> tuple[str, ...]:
     notes = []
     if trajectory.positions_at(0) is None:
-        notes.append("the atoms have no positions, so the cube has no atoms")
+        notes.append("no atoms in the file: their positions are not known")
     if trajectory.channels:
         names = ", ".join(trajectory.channels)
-        notes.append(f"a cube holds one field: {names} left out")
+        notes.append(f"left out: {names}; a cube holds one field")
     return tuple(notes)
 
 

@@ -114,13 +114,9 @@ def _notes(trajectory: DensityTrajectory, path: Path) -> tuple[str, ...]:
     if quantity in _DENSITIES[1:]:
         notes.append("only the comment line tells that the file holds no density of electrons")
     elif quantity == "density":
-        notes.append(
-            "PAW occupancies are not part of a density on a grid: VASP cannot start from this file"
-        )
+        notes.append("no PAW occupancies in the file: VASP cannot start from it")
     if trajectory.positions_at(0) is None:
-        notes.append(
-            "the atoms have no positions, so the file has no atoms (which pymatgen refuses)"
-        )
+        notes.append("no atoms in the file (which pymatgen refuses): their positions are not known")
     elif trajectory.numbers is not None and np.any(np.diff(_by_element(_all(trajectory))) != 1):
         notes.append("the atoms are sorted by element")
     if np.any(trajectory.grid.origin != 0.0):
@@ -128,7 +124,7 @@ def _notes(trajectory: DensityTrajectory, path: Path) -> tuple[str, ...]:
     held = _CHANNELS.get(quantity, ())
     left_out = [name for name in trajectory.channels if name not in held]
     if left_out:
-        notes.append(f"{', '.join(left_out)} left out")
+        notes.append(f"left out: {', '.join(left_out)}")
     return tuple(notes)
 
 

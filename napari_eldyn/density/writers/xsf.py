@@ -73,9 +73,9 @@ def _text(lines: list[str]) -> bytes:
 def _notes(trajectory: DensityTrajectory, _: Path) -> tuple[str, ...]:
     notes = []
     if trajectory.positions_at(0) is None:
-        notes.append("the atoms have no positions, so the file has no atoms")
+        notes.append("no atoms in the file: their positions are not known")
     if trajectory.channels:
-        notes.append(f"{', '.join(trajectory.channels)} left out")
+        notes.append(f"left out: {', '.join(trajectory.channels)}")
     return tuple(notes)
 
 
