@@ -132,7 +132,7 @@ class AtomsLayer:
             border_width=_LIGHT_RIM,
             shading="spherical",
             antialiasing=1,
-            out_of_slice_display=True,
+            projection_mode="rescale_spherical",
             blending="translucent",
             name="atoms",
             metadata={STRUCTURE_KEY: "atoms"},
@@ -149,6 +149,9 @@ class AtomsLayer:
 class BondsLayer:
     """Bonds as sticks in the colours of their atoms.
 
+    There are more sticks than bonds, the spare ones without extent: their number changes from
+    frame to frame, and other numbers of vertices cost napari far more than other places.
+
     Parameters
     ----------
     numbers : ndarray, shape (atoms,)
@@ -164,8 +167,9 @@ class BondsLayer:
         colours = atom_colours(elements)
         if len(colours) == 1:  # a colormap has two ends
             colours = np.repeat(colours, 2, axis=0)
+        self._room = 0
         self._surface: Surface = Surface(
-            _hidden_stick(),
+            _spare_sticks(1),
             colormap=Colormap(colours, name="elements"),
             contrast_limits=(0, len(colours) - 1),
             shading="smooth",
@@ -187,19 +191,30 @@ class BondsLayer:
         """
         n_cells = len(places)
         n = n_cells * len(bonds)
-        if n == 0:
-            self._surface.data = _hidden_stick()
-            return
         starts = places[:, bonds.atoms].reshape(-1, 3)
         vectors = np.tile(bonds.vectors, (n_cells, 1))
         values = np.tile(self._ranks[bonds.atoms], n_cells)
-        self._surface.data = (
-            stick_vertices(starts, vectors, _BOND_RADIUS, _BOND_SIDES),
-            stick_faces(n, _BOND_SIDES),
-            np.repeat(values, 2 * _BOND_SIDES),
-        )
+        used = n * 2 * _BOND_SIDES
+        if n > self._room:
+            self._room = n + n // 4 + 8
+        vertices, faces, ranks = self._surface.data
+        fits = len(vertices) == self._room * 2 * _BOND_SIDES
+        if not fits:
+            vertices, faces, ranks = _spare_sticks(self._room)
+        vertices[:used] = stick_vertices(starts, vectors, _BOND_RADIUS, _BOND_SIDES)
+        vertices[used:] = places[0, 0]
+        ranks[:used] = np.repeat(values, 2 * _BOND_SIDES)
+        if fits:
+            self._surface.refresh(thumbnail=False, highlight=False, extent=False)
+        else:
+            self._surface.data = vertices, faces, ranks
 
 
-def _hidden_stick() -> tuple[Any, Any, Any]:
-    """One triangle without area: napari has no empty surfaces."""
-    return np.zeros((3, 3), np.float32), np.array([[0, 1, 2]]), np.zeros(3, np.float32)
+def _spare_sticks(n: int) -> tuple[Any, Any, Any]:
+    """Sticks without extent; napari has no empty surfaces."""
+    n_vertices = 2 * _BOND_SIDES * n
+    return (
+        np.zeros((n_vertices, 3), np.float32),
+        stick_faces(n, _BOND_SIDES),
+        np.zeros(n_vertices, np.float32),
+    )

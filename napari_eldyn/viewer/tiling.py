@@ -70,6 +70,8 @@ class TiledVolumes:
             chosen = range(len(self))[time]
             if not chosen:
                 return np.zeros((0, *(len(x) for x in points if np.ndim(x))), self.dtype)
+            if len(chosen) == 1:  # what napari asks for at every step
+                return self._volume(chosen[0], points)[np.newaxis]
             return np.stack([self._volume(index, points) for index in chosen])
         return self._volume(range(len(self))[operator.index(time)], points)
 

@@ -30,6 +30,7 @@ def equip(viewer: Viewer) -> None:
     from napari_eldyn.viewer.opening import opening_of
     from napari_eldyn.viewer.presentation import presentation_of
     from napari_eldyn.viewer.shortcuts import bind_shortcuts
+    from napari_eldyn.viewer.structure import structure_of
 
     viewer = unwrap(viewer)
     if viewer in _equipped:
@@ -42,6 +43,7 @@ def equip(viewer: Viewer) -> None:
         remember_layout(viewer)
         layout_history_of(viewer)
         add_menu(viewer)
+        structure_of(viewer)
         take_over_opening(viewer, opening_of(viewer).take)
         held = weakref.ref(viewer)
         soon(window, lambda: _say_where_to_go(held()))

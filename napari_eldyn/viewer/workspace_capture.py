@@ -19,6 +19,7 @@ from napari_eldyn.viewer.panel_kinds import DENSITIES, PANELS
 from napari_eldyn.viewer.rollout_settings import RolloutSettings
 from napari_eldyn.viewer.shelf import ShelvedRollout
 from napari_eldyn.viewer.statistics_arrays import pack_statistics
+from napari_eldyn.viewer.structure_layers import structure_part
 from napari_eldyn.viewer.workspace_docks import docks_of
 from napari_eldyn.viewer.workspace_looks import look_of, view_of
 from napari_eldyn.viewer.workspace_record import (
@@ -65,7 +66,7 @@ def capture_workspace(
     rollouts = _rollouts(control)
     density_layers = [layer for layer in viewer.layers if layer_trajectory(layer) is not None]
     trajectories = _trajectories(density_layers, rollouts)
-    others = [layer.name for layer in viewer.layers if not shows_density(layer)]
+    others = [x.name for x in viewer.layers if not shows_density(x) and not structure_part(x)]
     saved_layers, layers = [], []
     for layer in density_layers:
         trajectory = layer_trajectory(layer)
