@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
@@ -181,9 +182,9 @@ class CountSection(QWidget):
         else:
             self.surface.show("Counted region", data)
 
-    def clear(self) -> None:
-        """Show nothing."""
-        self.result.setText("")
+    def clear(self, why: str = "") -> None:
+        """Show nothing, and why."""
+        self.result.setText(escape(why))
         self.surface.remove()
 
     # -- kept choices -------------------------------------------------------------------------

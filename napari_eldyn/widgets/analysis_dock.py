@@ -166,17 +166,20 @@ class AnalysisDock(QWidget):
         self.watch.schedule()
 
     def _take(self, field: ShownField, results: Mapping[str, Any]) -> None:
-        problems = []
+        self.messages.clear()
+        self.messages.set_hint("")
+        problems = [x for x in results.values() if isinstance(x, EldynError)]
+        unreadable = len(problems) == len(results) and len(set(map(id, problems))) == 1
         for name, result in results.items():
             part = self.parts[name]
-            if isinstance(result, EldynError):
-                problems.append(str(result))
+            if not isinstance(result, EldynError):
+                part.take(field, result)
+            elif unreadable:
                 part.clear()
             else:
-                part.take(field, result)
-        self.messages.clear()
-        if problems:
-            self.messages.complain("\n".join(dict.fromkeys(problems)))
+                part.clear(str(result))  # it stands where the result would
+        if unreadable:
+            self.messages.complain(str(problems[0]))
 
     def _take_nothing(self, why: str) -> None:
         for part in self.parts.values():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from functools import partial
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
@@ -73,6 +75,7 @@ class LevelSection(QWidget):
         self._levels: IsoLevels | None = None
         self._exact = 0.0
         self._kept_level: float | None = None  # that of a session
+        self._chosen: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
         self.surface = IsoSurface(viewer)
         self.in_3d = QCheckBox("In 3D")
         self.in_3d.setToolTip("Draw the surface among the volumes, negative ones in blue")
@@ -113,7 +116,7 @@ class LevelSection(QWidget):
 
     def analysis(self, field: ShownField) -> Analysis:
         """Return what sorts a field."""
-        level = self.level_value if self._is_known(field) else self._kept_level
+        level = self._chosen.get(field.layer, self._kept_level)
         viewer = self._viewer
         flat = viewer.dims.ndisplay == 2 or viewer.canvas.grid.enabled
         follow_switch(self.in_3d, self.surface, flat)
@@ -121,34 +124,29 @@ class LevelSection(QWidget):
         cells = shown_cells(field.layer, field.grid) if in_3d else None
         return partial(_sort, field, level, cells)
 
-    def _is_known(self, field: ShownField) -> bool:
-        return self._field is not None and self._field.layer is field.layer
-
     def take(self, field: ShownField, found: LevelsAndMesh) -> None:
-        """Show what the level encloses in a field; a level for a new layer encloses half of it."""
-        another, levels = not self._is_known(field), found.levels
+        """Show what the level encloses in a field; the first level encloses half of it."""
+        levels, before = found.levels, self._field
         self._kept_level = None
         self._field, self._levels = field, levels
         signed = levels.total(-1) != 0 and levels.total(1) != 0
         for widget in (self.side, self._side_label):
             widget.setVisible(signed)
         if not signed:
-            was = self.side.blockSignals(True)
-            self.side.setCurrentIndex(0 if levels.total(1) != 0 else 1)
-            self.side.blockSignals(was)
-        if another:
+            self._put_side(levels.total(1) or levels.total(-1))
+        if before is None or before.layer is not field.layer:
             self._name_units(field)
-            self._choose(found.level)
+            self._choose(self._chosen.get(field.layer, found.level))
         self._show_amount()
         if found.mesh is not None and self.in_3d.isChecked():
             self.surface.show_mesh(self._name_of_surface(field, found.level), found.mesh)
         else:
             self.surface.remove()
 
-    def clear(self) -> None:
-        """Show nothing."""
+    def clear(self, why: str = "") -> None:
+        """Show nothing, and why."""
         self._field = self._levels = None
-        self.result.setText("")
+        self.result.setText(escape(why))
         self.surface.remove()
 
     def _name_units(self, field: ShownField) -> None:
@@ -158,6 +156,7 @@ class LevelSection(QWidget):
     # -- both ways ----------------------------------------------------------------------------
 
     def _level_typed(self, level: float) -> None:
+        self._choose(level)
         self._show_amount()
         self.changed.emit()
 
@@ -173,7 +172,7 @@ class LevelSection(QWidget):
             put(self.amount, self._levels.enclosed(self.level_value).amount)
 
     def _other_side(self, _: int = 0) -> None:
-        self._choose(-self.level_value if self.level_value * self.sign < 0 else self.level_value)
+        self._choose(self.sign * abs(self.level_value))
         self._show_amount()
         self.changed.emit()
 
@@ -186,6 +185,15 @@ class LevelSection(QWidget):
     def _choose(self, level: float) -> None:
         self._exact = level
         put(self.level, level)
+        if self._field is not None:
+            self._chosen[self._field.layer] = level
+        if level * self.sign < 0:
+            self._put_side(level)
+
+    def _put_side(self, sign: float) -> None:
+        was = self.side.blockSignals(True)
+        self.side.setCurrentIndex(0 if sign >= 0 else 1)
+        self.side.blockSignals(was)
 
     def _show_amount(self, typed: bool = False) -> None:
         levels, field = self._levels, self._field
@@ -230,6 +238,7 @@ class LevelSection(QWidget):
         level = choices.get("level")
         if isinstance(level, float) and level == level:
             self._kept_level = level
+            self._chosen.clear()
             self._choose(level)
         if isinstance(choices.get("in_3d"), bool):
             self.in_3d.setChecked(choices["in_3d"])

@@ -88,10 +88,10 @@ class PlaneSection(QWidget):
         self.form.follow(cut)
         self._draw()
 
-    def clear(self) -> None:
-        """Show no plane."""
+    def clear(self, why: str = "") -> None:
+        """Show no plane, and why."""
         self.cut = None
-        self.form.follow(None)
+        self.form.follow(None, why)
         self._draw()
 
     def choices(self) -> dict[str, Any]:

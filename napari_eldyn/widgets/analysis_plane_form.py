@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QHBoxLayout,
-    QLabel,
     QSlider,
     QStackedWidget,
     QVBoxLayout,
@@ -28,6 +28,7 @@ from napari_eldyn.widgets.analysis_parts import (
     miller_text,
     put,
     quantity_box,
+    reading,
     set_choice,
     set_number,
     whole_numbers,
@@ -79,7 +80,7 @@ class PlaneForm(QWidget):
         self.in_3d = QCheckBox("In 3D")
         self.in_3d.setChecked(True)
         self.in_3d.setToolTip("Show the plane among the volumes, with the same colours")
-        self.about = QLabel()
+        self.about = reading()
         self._lay_out()
         self._connect()
         self._choose_kind()
@@ -139,11 +140,11 @@ class PlaneForm(QWidget):
             self.distance.value(),
         )
 
-    def follow(self, cut: PlaneCut | None) -> None:
-        """Show where the plane is, and between which ends it can move."""
+    def follow(self, cut: PlaneCut | None, why: str = "") -> None:
+        """Show where the plane is and between which ends it can move, or why there is none."""
         self._cut = cut
         if cut is None:
-            self.about.setText("")
+            self.about.setText(escape(why))
             return
         asked = cut.choice.offset
         if asked is None or abs(asked - self.offset.value()) < 1e-3:

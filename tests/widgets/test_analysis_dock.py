@@ -218,7 +218,7 @@ def test_levels_counts_and_planes_follow_the_slider(desk: Desk, tmp_path: Path) 
     assert dock.level.level.suffix() == " eV"
     assert dock.level.amount.suffix() == " eV·Å³"
     assert "no number of electrons" in dock.level.result.text()
-    assert "not known" in dock.messages.text(), "no atoms, no sphere around one"
+    assert "not known" in dock.count.result.text(), "no atoms, no sphere around one"
     add(viewer, DensityTrajectory.from_array(wave, SHEARED, [0.0], quantity="orbital"), "HOMO")
     dock.count.kind.setCurrentIndex(dock.count.kind.findData("point"))
     desk.settle()
