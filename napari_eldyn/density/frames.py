@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArrayFrames",
+    "FieldRows",
     "JoinedFrames",
     "JoinedRows",
     "LazyRows",
@@ -253,3 +254,41 @@ class RepeatedRows(LazyRows):
         rows = np.stack([np.asarray(self._array[index]) for index in chosen])
         images = rows[:, None] + self._offsets[:, None]
         return np.asarray(images.reshape(len(rows), -1, 3), dtype=self.dtype)
+
+
+class FieldRows(LazyRows):
+    """Fields of another array, shape (n, nx, ny, nz), each changed when it is read.
+
+    Parameters
+    ----------
+    array : array-like with shape, dtype and slicing along its first axis
+        The fields.
+    shape : tuple of 3 int
+        Of a changed field.
+    change : callable
+        Returns a field of that shape and of the same type.
+    """
+
+    def __init__(
+        self,
+        array: Any,
+        shape: tuple[int, int, int],
+        change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]],
+    ) -> None:
+        self._array = array
+        self._shape = shape
+        self._change = change
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the changed array."""
+        return (self._array.shape[0], *self._shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        dtype: np.dtype[Any] = np.dtype(self._array.dtype)
+        return dtype
+
+    def _row(self, index: int) -> npt.NDArray[Any]:
+        return self._change(np.asarray(self._array[index]))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 
 import numpy as np
 
-from napari_eldyn.density.frames import RepeatedFrames, RepeatedRows, SourceOf
+from napari_eldyn.density.frames import FieldRows, RepeatedFrames, RepeatedRows, SourceOf
 from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.exceptions import EldynError
@@ -28,7 +29,7 @@ def repeat_cell(trajectory: DensityTrajectory, counts: Sequence[int]) -> Density
     Returns
     -------
     DensityTrajectory
-        Densities, atoms, positions and velocities of all copies, in the order of
+        Densities and further fields, atoms, positions and velocities of all copies, in the order of
         :meth:`ase.Atoms.repeat`; the energy is that of all copies, the temperature that of one.
         Other numbers and arrays per frame belong to one cell and are left out.
 
@@ -53,21 +54,29 @@ def repeat_cell(trajectory: DensityTrajectory, counts: Sequence[int]) -> Density
         if name in ("energy", "temperature")
     }
     numbers = trajectory.numbers
+    repeated = PeriodicGrid(
+        grid.cell * np.array(along)[:, None],
+        [points * count for points, count in zip(grid.shape, along, strict=True)],
+        grid.origin,
+    )
+    provenance = {**trajectory.provenance, "repeated": list(along)}
+    if provenance.get("expected_electrons") is not None:
+        provenance["expected_electrons"] *= len(images)
     return DensityTrajectory(
         RepeatedFrames(SourceOf(trajectory[:]), along),
-        PeriodicGrid(
-            grid.cell * np.array(along)[:, None],
-            [points * count for points, count in zip(grid.shape, along, strict=True)],
-            grid.origin,
-        ),
+        repeated,
         trajectory.times,
         numbers=None if numbers is None else np.tile(numbers, len(images)),
         positions=None if positions is None else RepeatedRows(positions, offsets),
         velocities=None if velocities is None else RepeatedRows(velocities, 0.0 * offsets),
         scalars=scalars,
+        extra={
+            name: FieldRows(trajectory.extra[name], repeated.shape, partial(np.tile, reps=along))
+            for name in trajectory.channels
+        },
         kind=trajectory.kind,
         quantity=trajectory.quantity,
         times_known=trajectory.times_known,
-        provenance={**trajectory.provenance, "repeated": list(along)},
+        provenance=provenance,
         path=trajectory.path,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -18,8 +19,15 @@ from typing import (
 import numpy as np
 import numpy.typing as npt
 
-from napari_eldyn.density.frames import ArrayFrames, ResampledFrames, Rows, SelectedFrames, SourceOf
-from napari_eldyn.density.grid import PeriodicGrid
+from napari_eldyn.density.frames import (
+    ArrayFrames,
+    FieldRows,
+    ResampledFrames,
+    Rows,
+    SelectedFrames,
+    SourceOf,
+)
+from napari_eldyn.density.grid import PeriodicGrid, resample
 from napari_eldyn.density.quantities import QUANTITIES, Quantity, channel_quantity
 from napari_eldyn.exceptions import EldynError
 
@@ -359,6 +367,7 @@ class DensityTrajectory:
         chosen: range,
         *,
         grid: PeriodicGrid | None = None,
+        channels: Mapping[str, Any] | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> DensityTrajectory:
         """Return a trajectory of other frames, with all else as here for the `chosen` frames.
@@ -377,7 +386,9 @@ class DensityTrajectory:
             positions=rows(self._positions),
             velocities=rows(self._velocities),
             scalars={name: rows(values) for name, values in self.scalars.items()},
-            extra={name: rows(values) for name, values in self.extra.items()},
+            extra={
+                name: rows(values) for name, values in {**self.extra, **(channels or {})}.items()
+            },
             kind=self.kind,
             quantity=self.quantity,
             times_known=self.times_known,
@@ -405,6 +416,10 @@ class DensityTrajectory:
             ResampledFrames(SelectedFrames(SourceOf(self), chosen), grid.shape),
             chosen,
             grid=grid,
+            channels={
+                name: FieldRows(self.extra[name], grid.shape, partial(resample, shape=grid.shape))
+                for name in self.channels
+            },
             provenance={"resampled_from": list(self.grid.shape)},
         )
 

@@ -62,6 +62,22 @@ def test_densities_are_copies_with_as_many_electrons() -> None:
     assert many.provenance["repeated"] == [2, 1, 3]
 
 
+def test_further_fields_and_expected_electrons_are_those_of_all_copies() -> None:
+    one = oblique()
+    spin = np.random.default_rng(1).normal(size=(4, 4, 6, 8)).astype(np.float32)
+    one = DensityTrajectory.from_array(
+        list(one),
+        one.grid,
+        one.times,
+        extra={"density_spin": spin},
+        provenance={"expected_electrons": 7.0},
+    )
+    many = repeat_cell(one, COUNTS)
+    assert list(many.channels) == ["density_spin"]
+    np.testing.assert_array_equal(many.extra["density_spin"][3], np.tile(spin[3], COUNTS))
+    assert many.provenance["expected_electrons"] == 42.0
+
+
 def test_saved_and_sliced(tmp_path: Path) -> None:
     many = repeat_cell(oblique(), COUNTS)
     many[1::2].save(tmp_path / "m.eldyn", encoding="float32")

@@ -98,6 +98,20 @@ def test_resampling_keeps_electrons_and_atoms(make_trajectory) -> None:
     assert trajectory.resampled((6, 5, 4)) is trajectory
 
 
+def test_resampling_takes_further_fields_along(make_trajectory) -> None:
+    spin = np.random.default_rng(1).normal(size=(5, 6, 5, 4)).astype(np.float32)
+    latents = np.zeros((5, 7), np.float32)
+    trajectory = make_trajectory(extra={"density_spin": spin, "latents": latents})
+    fine = trajectory.resampled((12, 10, 8))[1:4]
+    assert list(fine.channels) == ["density_spin"]
+    read = fine.extra["density_spin"][1]
+    # The mean is kept.
+    np.testing.assert_allclose(read.sum(), 8 * spin[2].sum(), rtol=1e-4)
+    odd = trajectory.resampled((7, 7, 5)).resampled((6, 5, 4))
+    np.testing.assert_allclose(odd.extra["density_spin"][2], spin[2], atol=1e-5)
+    assert fine.extra["latents"].shape == (3, 7)
+
+
 def test_a_subclass_that_generates_frames_can_be_sliced_and_saved(tmp_path) -> None:
     """A rollout overrides how frames come about; slices and stores must use that."""
 
