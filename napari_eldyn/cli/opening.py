@@ -40,7 +40,7 @@ TimestepOption = Annotated[
     typer.Option(
         "--timestep",
         metavar="FS",
-        help="Time between frames [fs], where the files hold no times; between MD steps where "
+        help="Time between frames in fs, where the files hold no times; between MD steps where "
         "files are numbered by these, as CP2K does.",
         rich_help_panel=_PANEL,
     ),
