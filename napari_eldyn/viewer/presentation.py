@@ -279,24 +279,26 @@ def describe_frame(viewer: Viewer, layer: Any) -> str:
     lines = [
         layer.data.problems.get(index, ""),
         f"{time}frame {index} of {n}" if known or n > 1 else "",
-        _describe_electrons(trajectory, shown_electrons(layer, index)),
+        _describe_electrons(trajectory, layer, index),
     ]
     return "\n".join(line for line in lines if line)
 
 
-def _describe_electrons(trajectory: DensityTrajectory, count: float | None) -> str:
+def _describe_electrons(trajectory: DensityTrajectory, layer: Any, index: int) -> str:
     """Electrons of the frame shown against those expected, or its magnetic moment."""
+    expected = trajectory.provenance.get("expected_electrons")
+    is_known = isinstance(expected, int | float)
+    if trajectory.kind == "pseudo" and not is_known:
+        return ""  # a pseudo density counts no electrons
+    if trajectory.quantity not in ("density", "spin_density"):
+        return ""
+    count = shown_electrons(layer, index)
     if count is None:
         return ""
     if trajectory.quantity == "spin_density":
         return f"{count:.2f} μB (spin up − spin down)"
-    if trajectory.quantity != "density":
-        return ""
-    expected = trajectory.provenance.get("expected_electrons")
     text = f"{count:.2f} {_ELECTRONS.get(trajectory.kind, 'electrons')}"
-    if isinstance(expected, int | float):
-        return f"{text}, {expected:g} expected"
-    return "" if trajectory.kind == "pseudo" else text  # a pseudo density counts no electrons
+    return f"{text}, {expected:g} expected" if is_known else text
 
 
 def _units(layers: Sequence[Any]) -> str:
