@@ -15,6 +15,7 @@ DOCKS = {
     "Compare": "left",
     "Movie": "left",
     "Figures": "left",
+    "Structure": "right",
     "Analysis": "right",
     "Statistics": "right",
 }
