@@ -170,12 +170,17 @@ def plane_story(cut: PlaneCut, name: str) -> dict[str, Any]:
     trajectory = cut.field.trajectory
     story: dict[str, Any] = {
         "plane": name,
-        "normal": [round(float(n), 6) for n in cut.plane.normal],
-        "along": [round(float(n), 6) for n in cut.plane.u],
+        "normal": _rounded(cut.plane.normal),
+        "along": _rounded(cut.plane.u),
         "layer": cut.field.name,
         "frame": cut.field.frame,
-        "time": cut.field.time,
     }
+    if cut.field.time:
+        story["time"] = cut.field.time
     if trajectory is not None and trajectory.path is not None:
         story["file"] = str(trajectory.path)
     return story
+
+
+def _rounded(vector: NDArray[np.float64]) -> list[float]:
+    return [round(float(n), 6) + 0.0 for n in vector]  # no −0

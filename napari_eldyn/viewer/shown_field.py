@@ -51,7 +51,7 @@ class ShownField:
     frame : int
         Index of the frame.
     time : str
-        When, for titles; the frame's number where times are unknown.
+        When, for titles; the frame's number where times are unknown, nothing for a single one.
     load : callable
         Returns the values (worker thread).
     key : hashable or None
@@ -189,7 +189,10 @@ def shown_field(viewer: Viewer, layer: Any) -> ShownField | None:
 
 
 def _frame_field(layer: Any, trajectory: DensityTrajectory, index: int) -> ShownField:
-    known = f"t = {trajectory.times[index]:g} fs"
+    n = len(trajectory)
+    when = f"frame {index} of {n}" if n > 1 else ""
+    if trajectory.times_known:
+        when = f"t = {trajectory.times[index]:g} fs"
     # The layer keeps the frame that it has just shown.
     read = layer.metadata.get(FRAMES_KEY) or CheckedFrames(trajectory)
     return ShownField(
@@ -198,7 +201,7 @@ def _frame_field(layer: Any, trajectory: DensityTrajectory, index: int) -> Shown
         QUANTITIES[trajectory.quantity],
         trajectory,
         index,
-        known if trajectory.times_known else f"frame {index} of {len(trajectory)}",
+        when,
         partial(read, index),
         (id(trajectory), index),
     )

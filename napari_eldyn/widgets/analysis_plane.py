@@ -146,7 +146,7 @@ class PlaneSection(QWidget):
             cut.atoms,
             field.numbers,
             self.form.contours.isChecked(),
-            f"{field.name}, {self.form.name_of(cut)}, {field.time}",
+            ", ".join(filter(None, (field.name, self.form.name_of(cut), field.time))),
         )
 
     # -- copy and save ------------------------------------------------------------------------
