@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import lcm
+
 import numpy as np
 import numpy.typing as npt
 
 from napari_eldyn.density.formats.byte_source import ByteSource
 from napari_eldyn.density.formats.text_numbers import read_numbers
 from napari_eldyn.density.formats.vasp_chg_numbers import read_chg_lines
+from napari_eldyn.density.formats.vasp_chgcar_numbers import read_chgcar_lines
 from napari_eldyn.exceptions import EldynError
 
 __all__ = ["read_block"]
@@ -19,7 +22,7 @@ _CACHE_LINE = 16
 """Planes that fill whole lines of the processor's cache, so that turning the axes is quick."""
 
 _LINES = 60
-"""Pieces are multiples of this, so that they end where lines of 3, 5, 6 or 10 numbers do."""
+"""Multiples of this end where lines of 3, 5, 6 or 10 numbers do."""
 
 
 _WIDEST_BLANK = 64
@@ -48,12 +51,19 @@ def read_block(
     """
     nx, ny, nz = shape
     plane, count = nx * ny, nx * ny * nz
-    piece = _LINES * max(1, max(_PIECE, _CACHE_LINE * plane) // _LINES)
+    # Pieces end with a line, and with a plane unless that makes them much larger.
+    step = lcm(_LINES, plane) if lcm(_LINES, plane) <= _PIECE else _LINES
+    piece = step * max(1, max(_PIECE, _CACHE_LINE * plane) // step)
     values: npt.NDArray[np.float32] | None = None
+    # The C library of Linux gives memory back above the size of the largest block freed so far:
+    # without this one, texts and numbers would be faulted in anew for each piece, page by page.
+    np.empty(2 * _PIECE, dtype=np.uint64)
     stop, got, done, rest = start, 0, 0, np.empty(0, dtype=np.float32)
     while got < count:
         wanted = min(piece, count - got)
-        numbers, stop = read_chg_lines(source, start, wanted, scale)
+        numbers, stop = read_chgcar_lines(source, start, wanted, scale)
+        if not len(numbers):
+            numbers, stop = read_chg_lines(source, start, wanted, scale)
         if not len(numbers):
             numbers, stop = read_numbers(source, start, wanted, scale=scale)
         # Columns are found quickest by who reads from the start of a line.
