@@ -50,7 +50,7 @@ def encode_log16(
     EldynError
         If a value is not positive, or not finite.
     """
-    values = np.asarray(density, dtype=np.float64)
+    values = np.array(density, dtype=np.float64)
     lowest = values.min()
     if not (lowest > 0.0 and np.isfinite(values.max())):
         n_bad = int(values.size - np.count_nonzero((values > 0.0) & np.isfinite(values)))
@@ -59,10 +59,12 @@ def encode_log16(
             f"(least value {lowest:g} electrons/Å³)",
             remedy="Store this density with the encoding 'float32'.",
         )
-    logarithm = np.log(values)
-    low, high = float(logarithm.min()), float(logarithm.max())
-    scale = (LEVELS - 1) / (high - low) if high > low else 0.0
-    codes = np.rint((logarithm - low) * scale).astype(np.uint16) + np.uint16(1)
+    np.log(values, out=values)  # in place: frames can be large
+    low, high = float(values.min()), float(values.max())
+    values -= low
+    values *= (LEVELS - 1) / (high - low) if high > low else 0.0
+    codes = np.rint(values, out=values).astype(np.uint16)
+    codes += np.uint16(1)
     return codes, np.array([low, high])
 
 
@@ -113,15 +115,14 @@ def choose_encoding(
     """
     if quantity != "density":
         return "float32", f"{QUANTITIES[quantity].title.lower()}: no logarithm"
-    values = density.astype(np.float64)
-    largest = values.max()
+    largest = float(density.max())
     if largest <= 0.0:
         return "float32", "no value is positive"
     _, clipping = clip_positive(density)
-    share = clipping.added / float(np.abs(values).sum())
+    share = clipping.added / float(np.abs(density).sum(dtype=np.float64))
     if share > _CLIPPED_SHARE:
         return "float32", f"clipping values that are not positive would add {share:.1%} to its sum"
-    smallest = values.min(where=values > 0.0, initial=np.inf)
+    smallest = float(density.min(where=density > 0.0, initial=np.inf))
     if log16_error(np.log([smallest, largest])) > _WIDE_ERROR:
         return "float32", f"values from {smallest:.1g} to {largest:.3g} need more than 16 bits"
     return "log16", None

@@ -32,6 +32,9 @@ _NAMES = {"potential": "LOCPOT", "localisation": "ELFCAR"}
 _DENSITIES = ("density", "density_difference", "spin_density")
 """Written like a density, multiplied by the volume of the cell."""
 
+_PER_LINE = 5
+_BLOCK = _PER_LINE * 2**15
+
 _CHANNELS = {
     "density": ("density_spin", "density_spin_x", "density_spin_y", "density_spin_z"),
     "potential": ("potential_down", "potential_b1", "potential_b2", "potential_b3"),
@@ -57,11 +60,10 @@ def _frame(trajectory: DensityTrajectory, index: int) -> Iterator[bytes]:
     yield _header(trajectory, index)
     for field in fields:
         yield " ".join(f"{n:5d}" for n in field.shape).encode() + b"\n"
-        yield from number_lines(_x_fastest(field) * factor, 5, 11, 18)
-
-
-def _x_fastest(field: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    return field.transpose(2, 1, 0).reshape(-1).astype(np.float64)
+        values = field.transpose(2, 1, 0).reshape(-1)
+        for start in range(0, len(values), _BLOCK):  # a part at a time in double precision
+            part = values[start : start + _BLOCK].astype(np.float64)
+            yield from number_lines(part * factor, _PER_LINE, 11, 18)
 
 
 def _header(trajectory: DensityTrajectory, index: int) -> bytes:

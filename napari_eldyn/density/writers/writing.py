@@ -161,9 +161,11 @@ def write_trajectory(
         for done in target.go_on(trajectory, directory, recipe, workers):
             if progress is not None:
                 progress(done, n)
-        (directory / _MARK).unlink(missing_ok=True)
         paths = target.finish(trajectory, directory)
-        remove(directory)
+        if form is None:
+            (path / _MARK).unlink(missing_ok=True)
+        else:
+            remove(directory)
     except EldynError as error:
         if recipe is None or error.path not in (None, directory, path):
             # What cannot be read will be read no better when it is tried again.
