@@ -12,7 +12,12 @@ from qtpy.QtWidgets import QApplication
 
 from napari_eldyn.density import DensityTrajectory, PeriodicGrid
 from napari_eldyn.exceptions import EldynError
-from napari_eldyn.viewer.layers import contrast_limits, layer_trajectory, trajectory_layer
+from napari_eldyn.viewer.layers import (
+    contrast_limits,
+    layer_trajectory,
+    trajectory_layer,
+    trajectory_layers,
+)
 from napari_eldyn.viewer.presentation import presentation_of
 
 MakeViewer = Callable[..., napari.Viewer]
@@ -135,3 +140,105 @@ def test_unequal_steps_show_the_true_times(make_napari_viewer: MakeViewer) -> No
     viewer.add_layer(Layer.create(*trajectory_layer(trajectory)))
     viewer.dims.set_point(0, 4.0)
     assert viewer.canvas.overlays.text.text.startswith("t = 1 fs    frame 1 of 3\n")
+
+
+OBLIQUE = np.array([[6.0, 0, 0], [1.5, 5.0, 0], [0.5, 1.0, 7.0]])
+
+
+@pytest.mark.parametrize("cell", [np.diag([6.0, 5.0, 7.0]), OBLIQUE], ids=["straight", "oblique"])
+def test_a_grid_lies_at_its_origin(cell: np.ndarray) -> None:
+    grid = PeriodicGrid(cell, (6, 5, 4), origin=(-1.0, 2.0, 0.5))
+    density = np.random.default_rng(0).uniform(0.01, 0.1, (2, 6, 5, 4)).astype(np.float32)
+    trajectory = DensityTrajectory.from_array(density, grid, [10.0, 12.5])
+    layer = Layer.create(*trajectory_layer(trajectory))
+    index = np.array([3, 2, 1])
+    world = layer.data_to_world((1, *index))
+    np.testing.assert_allclose(world[1:], (index / grid.shape) @ cell + [-1.0, 2.0, 0.5])
+
+
+def field(quantity: str, values: np.ndarray, **fields: object) -> DensityTrajectory:
+    grid = PeriodicGrid(np.eye(3) * 4.0, values.shape)
+    return DensityTrajectory.from_array(
+        values[None], grid, [0.0], quantity=quantity, times_known=False, **fields
+    )
+
+
+SIGNED = np.random.default_rng(1).normal(0, 2, (8, 8, 8)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "values", "unit", "limits"),
+    [
+        ("density", np.abs(SIGNED), "e/Å³", None),
+        ("spin_density", SIGNED, "e/Å³", "symmetric"),
+        ("potential", SIGNED - 1, "eV", "symmetric"),
+        ("orbital", SIGNED, "Å^(-3/2)", "symmetric"),
+        ("localisation", np.abs(SIGNED) / 20, "ELF", (0.0, 1.0)),
+        ("unknown", np.abs(SIGNED), "unit of the file", None),
+        ("unknown", SIGNED, "unit of the file", "symmetric"),
+    ],
+)
+def test_each_quantity_has_its_unit_and_range(
+    make_napari_viewer: MakeViewer, quantity: str, values: np.ndarray, unit: str, limits: object
+) -> None:
+    viewer = make_napari_viewer()
+    presentation_of(viewer)
+    layer = viewer.add_layer(Layer.create(*trajectory_layer(field(quantity, values))))
+    low, high = layer.contrast_limits
+    assert low < high
+    assert bool(low == -high) is (limits == "symmetric")
+    # Both signs show: a projection of maxima would hide the negative one.
+    assert (layer.rendering == "translucent") is (limits == "symmetric")
+    if isinstance(limits, tuple):
+        assert (low, high) == limits
+    assert viewer.canvas.overlays.density_unit.text == unit
+    if limits == "symmetric":
+        less, more = layer.colormap.map(np.array([0.0, 1.0]))
+        assert less[2] > less[0]
+        assert more[0] > more[2]
+        layer.contrast_limits = (low, 2 * high)
+        assert tuple(layer.contrast_limits) == (-2 * high, 2 * high)
+
+
+def test_a_spin_density_comes_as_a_hidden_layer(make_napari_viewer: MakeViewer) -> None:
+    trajectory = field(
+        "density",
+        np.abs(SIGNED),
+        kind="valence",
+        extra={"density_spin": SIGNED[None]},
+        provenance={"expected_electrons": 8},
+    )
+    viewer = make_napari_viewer()
+    presentation_of(viewer)
+    density, spin = (
+        viewer.add_layer(Layer.create(*data)) for data in trajectory_layers(trajectory)
+    )
+    QApplication.processEvents()
+    assert density.visible
+    assert not spin.visible
+    assert viewer.layers.selection.active is density
+    np.testing.assert_array_equal(spin.data[0], SIGNED)
+    # Electrons against those expected; the moment of the spin density in Bohr magnetons.
+    count = np.abs(SIGNED).sum(dtype=float) * (4.0 / 8) ** 3
+    text = viewer.canvas.overlays.text
+    assert text.text == f"{count:.2f} valence electrons, 8 expected"
+    density.visible, spin.visible = False, True
+    moment = SIGNED.sum(dtype=float) * (4.0 / 8) ** 3
+    assert text.text == f"{moment:.2f} μB (spin up − spin down)"
+    found = layer_trajectory(spin)
+    assert found is not None
+    assert (found.quantity, found.kind) == ("spin_density", "spin")
+
+
+def test_no_times_are_made_up(make_napari_viewer: MakeViewer) -> None:
+    source = gaussian_liquid(3)
+    density = np.array([source[i] for i in range(3)])
+    trajectory = DensityTrajectory.from_array(
+        density, source.grid, [0.0, 1.0, 2.0], times_known=False, kind="pseudo"
+    )
+    viewer = make_napari_viewer()
+    presentation_of(viewer)
+    layer = viewer.add_layer(Layer.create(*trajectory_layer(trajectory)))
+    assert layer.axis_labels[0] == "frame"
+    viewer.dims.set_current_step(0, 1)
+    assert viewer.canvas.overlays.text.text == "frame 1 of 3"
