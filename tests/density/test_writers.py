@@ -115,6 +115,14 @@ def test_cubes_come_back(tmp_path: Path) -> None:
     assert again.electrons(2) == pytest.approx(trajectory.electrons(2), rel=1e-5)
 
 
+@pytest.mark.parametrize(("kind", "expected"), [("all_electron", 13.0), ("pseudo", None)])
+def test_cubes_of_a_part_of_the_electrons_claim_no_charges(tmp_path, kind: str, expected) -> None:
+    (path,) = write_trajectory(sheared(1, kind=kind), tmp_path / "one.cube").paths
+    again = DensityTrajectory.open(path)
+    assert again.kind == kind
+    assert again.provenance.get("expected_electrons") == expected
+
+
 @pytest.mark.parametrize(("quantity", "factor"), [("potential", Hartree), ("orbital", Bohr**-1.5)])
 def test_cubes_of_other_fields_have_atomic_units(tmp_path, quantity: str, factor: float) -> None:
     trajectory = sheared(1, quantity=quantity)

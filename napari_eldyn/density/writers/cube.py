@@ -42,8 +42,10 @@ def _frame(trajectory: DensityTrajectory, index: int) -> Iterator[bytes]:
     lines.append(_row(-n_atoms if orbital else n_atoms, trajectory.grid.origin / Bohr))
     vectors = trajectory.grid.voxel_vectors / Bohr
     lines += [_row(n, row) for n, row in zip(trajectory.grid.shape, vectors, strict=True)]
+    # Charges add up to the electrons expected: those of a part of the electrons are not known.
+    charged = trajectory.kind in ("all_electron", "unknown")
     for number, position in zip(atoms.numbers, atoms.positions / Bohr, strict=True):
-        lines.append(_row(number, [float(number), *position]))
+        lines.append(_row(number, [float(number) if charged else 0.0, *position]))
     if orbital:
         lines.append(f"{1:5d}{1:5d}")
     yield ("\n".join(lines) + "\n").encode("ascii")
