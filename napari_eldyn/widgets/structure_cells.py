@@ -42,6 +42,7 @@ class TilingRow(QWidget):
         self.boxes: list[QSpinBox] = []
         for name in VECTOR_NAMES:
             box = spin(1, MOST_TILES, f"Cells shown along {name}: density, atoms, bonds and box")
+            box.setStyleSheet("QSpinBox { min-width: 24px; }")  # napari's style asks for 70
             box.valueChanged.connect(self._changed)
             row.addWidget(QLabel(name))
             row.addWidget(box, 1)
@@ -107,7 +108,7 @@ class ShiftBox(QWidget):
         self.reset.setToolTip("Take the shift back")
         buttons = QHBoxLayout()
         buttons.setSpacing(4)
-        for widget, share in ((self.atom, 2), (self.centre, 1), (self.pick, 1), (self.reset, 1)):
+        for widget, share in ((self.atom, 2), (self.centre, 1), (self.pick, 1)):
             buttons.addWidget(widget, share)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -80,13 +80,13 @@ class StructureDock(QWidget):
         whole.setSpacing(4)
         self.sections: dict[str, Section] = {}
         folded = remembered(_GROUP).get("folded")
-        for name, title, content in (
-            ("show", "Show", shown),
-            ("cells", "Cells", _indented(self.tiling)),
-            ("shift", "Shift", _indented(self.shift)),
-            ("numbers", "Numbers", self.numbers),
+        for name, title, content, control in (
+            ("show", "Show", shown, None),
+            ("cells", "Cells", _indented(self.tiling), None),
+            ("shift", "Shift", _indented(self.shift), self.shift.reset),
+            ("numbers", "Numbers", self.numbers, None),
         ):
-            section = Section(title, content)
+            section = Section(title, content, control=control)
             section.set_open(not (isinstance(folded, list) and name in folded))
             section.header.toggled.connect(self._remember_folded)
             self.sections[name] = section
