@@ -37,6 +37,7 @@ __all__ = [
 _UNIT = "density_unit"  # our own overlay: napari's colour bar has no label
 _WARNING = "density_warning"
 _AMBER = "#f0a83c"  # readable on napari's dark and light canvas
+_TOLERANCE = 0.05  # of the number of electrons; cusps at nuclei are coarse on a grid
 _ELECTRONS = {
     "valence": "valence electrons",
     "pseudo_valence": "valence electrons",
@@ -110,7 +111,10 @@ class Presentation:
             text = self._describe()
         else:
             text = describe_frame(viewer, visible[-1]) if visible else ""
-        warning = self._warn() if self._warn is not None else ""
+        if self._warn is not None:
+            warning = self._warn()
+        else:
+            warning = _doubt(viewer, visible[-1]) if visible and self._describe is None else ""
         for name, content in (("text", text), (_WARNING, warning)):
             overlays[name].text = content
             overlays[name].visible = bool(content)
@@ -269,9 +273,7 @@ def describe_frame(viewer: Viewer, layer: Any) -> str:
     trajectory = layer_trajectory(layer)
     if trajectory is None or len(layer.data) != len(trajectory):
         return ""
-    first, step = time_axis(trajectory)
-    point = viewer.dims.point[viewer.dims.ndim - layer.ndim]
-    index = round((point - first) / step)
+    index, point = _frame_at(viewer, layer, trajectory)
     n, known = len(trajectory), trajectory.times_known
     if not 0 <= index < n:
         return f"{f't = {point:g} fs: ' if known else ''}{layer.name} has no frame here"
@@ -282,6 +284,27 @@ def describe_frame(viewer: Viewer, layer: Any) -> str:
         _describe_electrons(trajectory, layer, index),
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _frame_at(viewer: Viewer, layer: Any, trajectory: DensityTrajectory) -> tuple[int, float]:
+    """Return the frame that the slider points at, in the trajectory or not, and where it is."""
+    first, step = time_axis(trajectory)
+    point = float(viewer.dims.point[viewer.dims.ndim - layer.ndim])
+    return round((point - first) / step), point
+
+
+def _doubt(viewer: Viewer, layer: Any) -> str:
+    """Return a warning if a density holds another number of electrons than it should."""
+    trajectory = layer_trajectory(layer)
+    if trajectory is None or trajectory.quantity != "density":
+        return ""
+    expected = trajectory.provenance.get("expected_electrons")
+    if not isinstance(expected, int | float) or len(layer.data) != len(trajectory):
+        return ""
+    count = shown_electrons(layer, _frame_at(viewer, layer, trajectory)[0])
+    if count is None or abs(count - expected) <= _TOLERANCE * abs(expected):
+        return ""
+    return f"not the {expected:g} electrons expected: check unit and kind of the file"
 
 
 def _describe_electrons(trajectory: DensityTrajectory, layer: Any, index: int) -> str:

@@ -222,6 +222,7 @@ def test_a_spin_density_comes_as_a_hidden_layer(make_napari_viewer: MakeViewer) 
     count = np.abs(SIGNED).sum(dtype=float) * (4.0 / 8) ** 3
     text = viewer.canvas.overlays.text
     assert text.text == f"{count:.2f} valence electrons, 8 expected"
+    assert "not the 8 electrons" in viewer.canvas.overlays.density_warning.text
     density.visible, spin.visible = False, True
     moment = SIGNED.sum(dtype=float) * (4.0 / 8) ** 3
     assert text.text == f"{moment:.2f} μB (spin up − spin down)"
