@@ -27,13 +27,7 @@ _NUMBERS = 50_000
 _LOW = np.uint64(int.from_bytes(b"0000E+00", "little"))
 _HIGH = np.uint64(int.from_bytes(b".0000000", "little"))
 _SIGN = ord("+") ^ ord("-")
-# Added to digits less "0", these reach 16 for all that is no digit; and for any other letter than
-# the E and the point.
-_LOW_CHECK = np.uint64(0x0606060F06060606)
-_HIGH_CHECK = np.uint64(0x060606060606060F)
-_HIGH_HALVES = np.uint64(0xF0F0F0F0F0F0F0F0)
-_PAIRS = np.uint64(0x00FF00FF00FF00FF)
-_FOURS = np.uint64(0x0000FFFF0000FFFF)
+_LETTER, _POINT = np.uint64(0xFF << 32), np.uint64(0xFF)
 
 Floats = npt.NDArray[np.float64]
 
@@ -132,12 +126,9 @@ class _Decoder:
         np.copyto(high.reshape(fields, n_lines), gather(0, "<u8"))
         low ^= _LOW
         high ^= _HIGH
-        np.add(low, _LOW_CHECK, out=check)
-        check |= low
-        wrong = np.bitwise_or.reduce(check)
-        np.add(high, _HIGH_CHECK, out=check)
-        check |= high
-        if (wrong | np.bitwise_or.reduce(check)) & _HIGH_HALVES:
+        if max(low.view(np.uint8).max(), high.view(np.uint8).max()) > 9:
+            return False
+        if np.bitwise_or.reduce(low) & _LETTER or np.bitwise_or.reduce(high) & _POINT:
             return False
         # The two bytes before the point: mostly a blank and a digit.
         head = gather(-2, "<u2").reshape(-1)
@@ -150,13 +141,13 @@ class _Decoder:
             digits >>= np.uint16(8)
         # The point's byte of the word is 0: the leading digit takes its place.
         high |= digits
+        # Ten times the first of two neighbours plus the second; a hundred times the first pair …
         for word in (low, high):
-            word *= np.uint64((10 << 8) + 1)
-            word >>= np.uint64(8)
-            word &= _PAIRS
-            word *= np.uint64((100 << 16) + 1)
-            word >>= np.uint64(16)
-            word &= _FOURS
+            pairs, fours = word.view("<u2"), word.view("<u4")
+            pairs *= np.uint16((10 << 8) + 1)
+            pairs >>= np.uint16(8)
+            fours *= np.uint32((100 << 16) + 1)
+            fours >>= np.uint32(16)
         high *= np.uint64((10_000 << 32) + 1)
         high >>= np.uint64(32)
         high *= np.uint64(10_000)
@@ -165,7 +156,8 @@ class _Decoder:
         low >>= np.uint64(32)
         values, powers = self._values[:n], self._addend[:n]
         np.take(self._powers, low.view(np.int64), out=powers, mode="clip")
-        np.multiply(high.view(np.int64), powers, out=values)
+        np.copyto(values, high.view(np.int64))
+        values *= powers
         if signs is not None:
             values *= signs
         with np.errstate(over="ignore"):

@@ -175,7 +175,11 @@ def _read_cell(
     except ValueError:
         # VASP reads but one number when words follow it.
         scales = _numbers(line, 1)
-    if len(scales) not in (1, 3) or 0.0 in scales or not np.all(np.abs(scales) < _LARGEST):
+    if (
+        len(scales) not in (1, 3)
+        or 0.0 in scales
+        or not all(abs(scale) < _LARGEST for scale in scales)
+    ):
         raise lines.error("one or three scales", line)
     vectors = np.array([_read_numbers(lines, 3, "a cell vector") for _ in range(3)])
     if len(scales) == 1 and scales[0] < 0.0:
@@ -209,7 +213,7 @@ def _read_species(lines: LineReader) -> tuple[tuple[str, ...], tuple[int, ...]]:
 def _read_numbers(lines: LineReader, count: int, expected: str) -> list[float]:
     line = lines.take(expected)
     numbers = _numbers(line, count)
-    if len(numbers) != count or not np.all(np.abs(numbers) < _LARGEST):
+    if len(numbers) != count or not all(abs(number) < _LARGEST for number in numbers):
         raise lines.error(expected, line)
     return numbers
 
