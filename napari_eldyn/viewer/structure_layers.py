@@ -40,7 +40,7 @@ _EDGE = (0.54, 0.58, 0.65, 1.0)
 _VECTORS = ((0.89, 0.33, 0.29, 1.0), (0.25, 0.66, 0.36, 1.0), (0.29, 0.55, 0.91, 1.0))
 _EDGE_SHARE, _VECTOR_SHARE = 0.0018, 0.0030  # radii, of the longest line
 _BOND_RADIUS = 0.09  # Å
-_EDGE_SIDES, _BOND_SIDES = 6, 10
+_EDGE_SIDES, _BOND_SIDES = 6, 6
 _LIGHT_RIM = 0.06  # of an atom's diameter; white hydrogen must not vanish on a white canvas
 
 
