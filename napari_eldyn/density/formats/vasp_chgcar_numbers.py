@@ -3,7 +3,7 @@
 Of `` 0.12345678901E+02``, the last 16 bytes are two words of 64 bits: the point with seven digits,
 and four digits with the exponent. Arithmetic on words turns pairs of digits into numbers, pairs of
 pairs, and so on, for thousands of numbers at a time. The general reader of numbers knows more ways
-of writing them, in twice the time.
+of writing them, and takes longer.
 """
 
 from __future__ import annotations
