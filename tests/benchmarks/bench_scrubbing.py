@@ -24,7 +24,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +210,7 @@ def measure_steps(path: Path, array: np.ndarray) -> None:
 
     viewer = napari.Viewer()
     viewer.window.resize(1000, 750)
-    (layer,) = viewer.open(path, plugin="napari-eldyn")
+    layer, *_ = viewer.open(path, plugin="napari-eldyn")
     drawn(viewer)
     shown = [part for part in PARTS if structure_of(viewer).is_shown(part)]
     other = napari.Viewer()
@@ -266,24 +265,20 @@ def main() -> None:
     if arguments.steps:
         measure_steps(Path(arguments.steps), array)
     with tempfile.TemporaryDirectory() as name:
-        timed: Callable[[], float] = time.perf_counter
-        began = timed()
+        began = time.perf_counter()
         paths = [Path(name) / f"{which}.eldyn" for which in ("short", "long")]
         for path, n in zip(paths, (arguments.frames, arguments.long), strict=True):
             build_store(path, array, positions, n)
         print(
             f"{arguments.points}³ points, {ATOMS} atoms, {distinct} frames that differ; "
-            f"stores built in {timed() - began:.0f} s"
+            f"stores built in {time.perf_counter() - began:.0f} s"
         )
         measure_opening(*paths, arguments.frames, arguments.long)
         sys.stdout.flush()
         # In a process of its own, so that this one can remove the stores.
-        subprocess.run(
-            [sys.executable, "-W", "ignore", __file__, "--steps", str(paths[0])]
-            + ["--frames", str(arguments.frames), "--points", str(arguments.points)]
-            + ["--distinct", str(distinct)],
-            check=True,
-        )
+        command = [sys.executable, "-W", "ignore", __file__, "--steps", str(paths[0])]
+        command += ["--points", str(arguments.points), "--distinct", str(distinct)]
+        subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":
