@@ -74,7 +74,8 @@ class SliceMode(QObject):
         for axis in dims.not_displayed:
             if axis >= first:
                 n = comparison.pairing.trajectory.grid.shape[axis - first]
-                dims.set_point(axis, (n // 2) * comparison.reference.scale[axis - first + 1])
+                place, layer = axis - first + 1, comparison.reference
+                dims.set_point(axis, layer.translate[place] + (n // 2) * layer.scale[place])
 
     def _open(self) -> None:
         from napari_eldyn.widgets.slice_strip import SliceStrip

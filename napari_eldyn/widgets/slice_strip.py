@@ -20,6 +20,7 @@ from napari_eldyn.figures import style
 from napari_eldyn.figures.slice_strip import Scale, StripLayout, StripRow, draw_strip
 from napari_eldyn.figures.style import DOUBLE_WIDTH, LIGHT, SCREEN_DPI, Palette, palette_on
 from napari_eldyn.viewer._compat import unwrap
+from napari_eldyn.viewer.cell_view import cell_view_of
 from napari_eldyn.viewer.controller import controller_of
 from napari_eldyn.viewer.docking import place_dock
 from napari_eldyn.viewer.slice_planes import PlaneKey
@@ -209,9 +210,12 @@ class SliceStrip(QWidget):
         first = dims.ndim - 3
         axis = next((a for a in dims.not_displayed if a >= first), first)
         shape = comparison.pairing.trajectory.grid.shape
-        scale = comparison.reference.scale[axis - first + 1]
-        point = round(dims.point[axis] / scale)
-        return axis - first, min(max(point, 0), shape[axis - first] - 1)
+        along, layer = axis - first, comparison.reference
+        shown = round((dims.point[axis] - layer.translate[along + 1]) / layer.scale[along + 1])
+        # The canvas may show the cell shifted, and several of it; the strip shows one, as it is.
+        shift = cell_view_of(self.viewer).shift_on(shape)[along]
+        last = layer.data.shape[along + 1] - 1
+        return along, (min(max(shown, 0), last) - shift) % shape[along]
 
     def _extent(self) -> tuple[float, float]:
         """Width and height of a plane as the canvas shows it, Å."""
