@@ -45,7 +45,7 @@ class StoreWriter:
         self._density = find_array(self._group, "density", path)
         names = [n for n in ("density_range", "positions", "velocities") if n in self._group]
         for prefix in ("scalars", "extra"):
-            names += [f"{prefix}/{name}" for name in names_in(self._group, prefix)]
+            names += [f"{prefix}/{name}" for name in names_in(self._group, prefix, self._path)]
         self._rows = {name: find_array(self._group, name, path) for name in ("times", *names)}
         self._last_time = (
             float(np.asarray(self._rows["times"][self._n - 1])) if self._n else -np.inf

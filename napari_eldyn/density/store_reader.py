@@ -28,6 +28,7 @@ class _StoredArray:
         self._array = array
         self._path = path
         self._rows_are_finite = rows_are_finite
+        self._block: tuple[int, npt.NDArray[Any]] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -39,7 +40,7 @@ class _StoredArray:
 
     def __getitem__(self, index: int | slice) -> npt.NDArray[Any]:
         try:
-            values = np.asarray(self._array[index])
+            values = self._row(index) if isinstance(index, int) else np.asarray(self._array[index])
         except Exception as error:
             # zarr and its codecs raise many types for damaged bytes.
             raise EldynError(
@@ -50,6 +51,15 @@ class _StoredArray:
                 f"the store's array '{self._array.path}' has missing parts", path=self._path
             )
         return values
+
+    def _row(self, index: int) -> npt.NDArray[Any]:
+        """Return one row; its chunk, which has to be read anyway, is kept for the neighbours."""
+        start = index - index % self._array.chunks[0]
+        block = self._block
+        if block is None or block[0] != start:
+            stop = min(start + self._array.chunks[0], self._array.shape[0])
+            block = self._block = (start, np.asarray(self._array[start:stop]))
+        return np.array(block[1][index - start])
 
 
 class _StoredFrames:
@@ -127,16 +137,16 @@ def open_store(path: str | Path) -> DensityTrajectory:
         frames,
         grid,
         _rows(group, "times", n, path)[:],
-        numbers=_read_whole(group, "numbers", path) if "numbers" in group else None,
-        positions=_rows(group, "positions", n, path) if "positions" in group else None,
-        velocities=_rows(group, "velocities", n, path) if "velocities" in group else None,
+        numbers=_read_whole(group, "numbers", path) if _has(path, "numbers") else None,
+        positions=_rows(group, "positions", n, path) if _has(path, "positions") else None,
+        velocities=_rows(group, "velocities", n, path) if _has(path, "velocities") else None,
         scalars={
             name: _rows(group, f"scalars/{name}", n, path, finite=False)[:]
-            for name in names_in(group, "scalars")
+            for name in names_in(group, "scalars", path)
         },
         extra={
             name: _rows(group, f"extra/{name}", n, path, finite=False)
-            for name in names_in(group, "extra")
+            for name in names_in(group, "extra", path)
         },
         kind=header.kind,
         quantity=header.quantity,
@@ -202,10 +212,24 @@ def find_array(group: zarr.Group, name: str, path: Path) -> store_layout.ZarrArr
     return array
 
 
-def names_in(group: zarr.Group, prefix: str) -> list[str]:
-    """Return the names of the arrays in a subgroup, none if it does not exist."""
-    subgroup = group.get(prefix)
-    return sorted(subgroup.array_keys()) if isinstance(subgroup, zarr.Group) else []
+def names_in(group: zarr.Group, prefix: str, path: Path) -> list[str]:
+    """Return the names of the arrays in a subgroup, none if it does not exist.
+
+    Raises
+    ------
+    EldynError
+        If the metadata of one cannot be read.
+    """
+    try:
+        subgroup = group.get(prefix)
+        return sorted(subgroup.array_keys()) if isinstance(subgroup, zarr.Group) else []
+    except Exception as error:
+        raise EldynError(f"the store's '{prefix}' are damaged ({error})", path=path) from error
+
+
+def _has(path: Path, name: str) -> bool:
+    """Whether an array is there, be it damaged; zarr raises many types for one that is."""
+    return (path / name).exists()
 
 
 def _rows(group: zarr.Group, name: str, n: int, path: Path, *, finite: bool = True) -> Rows:

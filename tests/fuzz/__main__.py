@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +70,7 @@ def main() -> int:
         for paths in seeds.values():
             for path in paths:
                 _try(path)  # libraries are imported now, and whole files can be read
+        warnings.simplefilter("error", RuntimeWarning)  # numpy's, of overflows
         baseline = _peak()
         _limit_memory()
         tallies = {name: Tally() for name in seeds if arguments.only in (None, name)}
@@ -135,7 +137,7 @@ def _run(path: Path, tally: Tally, case: int, keep: Path) -> None:
         tally.read += 1
     except EldynError as error:
         tally.refused += 1
-        if path.parent.name not in str(error):
+        if str(path) not in str(error):
             _fail(path, tally, case, keep, f"the message does not name the file: {error}")
     except (Exception, _TooLongError):
         _fail(path, tally, case, keep, traceback.format_exc())

@@ -50,11 +50,11 @@ def make_seeds(folder: Path) -> dict[str, list[Path]]:
         "NPY": [_npy(folder / "density.npy")],
         "HDF5 arrays": [_hdf5(folder / "arrays.h5")],
         "zarr arrays": [_zarr(folder / "arrays.zarr")],
-        "eldyn": [_written(several, folder / "store.eldyn")],
+        "eldyn": [_written(_trajectory(3, with_fields=True), folder / "store.eldyn")],
     }
 
 
-def _trajectory(n_frames: int) -> DensityTrajectory:
+def _trajectory(n_frames: int, with_fields: bool = False) -> DensityTrajectory:
     rng = np.random.default_rng(0)
     return DensityTrajectory.from_array(
         rng.uniform(0.1, 1.0, (n_frames, *SHAPE)),
@@ -63,6 +63,8 @@ def _trajectory(n_frames: int) -> DensityTrajectory:
         numbers=[3, 11],
         positions=rng.uniform(0.0, 3.0, (n_frames, 2, 3)),
         kind="valence",
+        scalars={"energy": rng.uniform(size=n_frames)} if with_fields else {},
+        extra={"density_spin": rng.uniform(size=(n_frames, *SHAPE))} if with_fields else {},
     )
 
 

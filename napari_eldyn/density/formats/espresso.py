@@ -92,6 +92,8 @@ class EspressoFile:
                 spectrum[along_x % nx, along_y % ny, along_z] = values[chosen]
         values = irfftn(spectrum, (nx, ny, nz), norm="forward", overwrite_x=True)
         values *= TO_ELECTRONS_PER_CUBIC_ANGSTROM["e/bohr³"]
+        if not np.abs(values).max() <= np.finfo(np.float32).max:
+            raise EldynError(f"{name} gives values beyond single precision", path=self._path)
         return np.asarray(values, dtype=np.float32)
 
 

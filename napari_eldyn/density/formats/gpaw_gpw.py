@@ -69,9 +69,12 @@ class GpwFile:
         if by_spin.shape[1:] != self.header.grid.shape:
             wall = [(0, 0), *((0, 0) if periodic else (1, 0) for periodic in self._periodic)]
             by_spin = np.pad(by_spin, wall)
-        if not np.all(np.isfinite(by_spin)):
-            raise EldynError("its density holds values that are no numbers", path=self._path)
         values = _channel(by_spin, self.header.channels.index(channel))
+        if not np.abs(values).max() <= np.finfo(np.float32).max:
+            raise EldynError(
+                "its density holds values that are NaN, infinite or beyond single precision",
+                path=self._path,
+            )
         return np.ascontiguousarray(values, dtype=np.float32)
 
 
@@ -163,7 +166,7 @@ def _opened(path: Path) -> Iterator[Any]:
         raise
     except Exception as error:
         # ase raises many types for damaged files.
-        problem = f"{type(error).__name__}: {error}"[:200]
+        problem = f"{type(error).__name__}: {error}"[:200].removesuffix(": ")
         raise EldynError(
             f"this .gpw file is damaged ({problem})", path=path, remedy="Copy or write it again."
         ) from error

@@ -16,7 +16,7 @@ from ase.data import atomic_numbers
 
 from napari_eldyn.density.formats.byte_source import ByteSource
 from napari_eldyn.density.formats.text_numbers import find_numbers_end
-from napari_eldyn.density.formats.volume_file import checked_grid
+from napari_eldyn.density.formats.volume_file import MAX_LENGTH, checked_grid
 from napari_eldyn.exceptions import EldynError
 
 __all__ = ["AtomsBlock", "DataGrid", "XsfParts", "find_parts"]
@@ -178,7 +178,13 @@ class _Scan:
         return [int(number) for number in numbers]
 
     def _vector(self) -> npt.NDArray[np.float64]:
-        return np.array(self._numbers(self._required("a vector").split(), 3))
+        return np.array(self._lengths(self._required("a vector").split()))
+
+    def _lengths(self, words: list[str]) -> list[float]:
+        lengths = self._numbers(words, 3)
+        if max(map(abs, lengths)) > MAX_LENGTH:
+            self._wrong(f"{max(lengths, key=abs):g} Å is more than {MAX_LENGTH:g} Å")
+        return lengths
 
     def _atoms(self, counted: bool) -> AtomsBlock:
         comment = self._comment
@@ -186,7 +192,7 @@ class _Scan:
         numbers, positions = [], []
         for words in rows:
             numbers.append(self._element(words[0]))
-            positions.append(self._numbers(words[1:], 3))
+            positions.append(self._lengths(words[1:]))
         return AtomsBlock(
             np.array(numbers, dtype=np.int64), np.array(positions).reshape(-1, 3), comment
         )
