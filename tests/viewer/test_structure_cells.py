@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 from napari_eldyn.density import DensityTrajectory, PeriodicGrid
-from napari_eldyn.viewer.cell_view import CellView
-from napari_eldyn.viewer.tiling import TiledVolumes
+from napari_eldyn.viewer.cell_view import CellView, cell_view_of
+from napari_eldyn.viewer.tiling import TiledVolumes, plain_volumes
+
+if TYPE_CHECKING:
+    from live_session import Live
 
 SHAPE = (3, 4, 5)
 SHEARED = np.array([[4.0, 0.0, 0.0], [1.5, 5.0, 0.0], [-0.7, 1.1, 6.0]])
@@ -70,3 +75,25 @@ def test_news_are_told_once() -> None:
             view.tiling = wrong
     with pytest.raises(ValueError, match="finite"):
         view.fraction = (np.nan, 0.0, 0.0)
+
+
+def test_panels_are_tiled_like_the_trajectory(live: Live) -> None:
+    view, reference = cell_view_of(live.viewer), live.control.comparison.reference
+    trajectory = live.control.comparison.pairing.trajectory
+    n = trajectory.grid.shape[0]
+    view.show((2, 1, 1), (0.25, 0.0, 0.0))
+    panels = live.control.panels.layers
+    assert set(panels) == {"generated", "reference"}
+    for layer in panels.values():
+        assert layer.data.shape[1:] == (2 * n, n, n)
+    shown = panels["reference"].data[1]
+    expected = np.roll(trajectory[live.control.comparison.pairing.reference_frame(1)], n // 4, 0)
+    np.testing.assert_array_equal(shown, np.tile(expected, (2, 1, 1)))
+    live.control.panels.set_shown("reconstruction", True)
+    assert live.control.panels.layers["reconstruction"].data.shape[1:] == (2 * n, n, n)
+    live.control.panels.clear()
+    assert len(reference.data) == len(trajectory)
+    assert reference.data.shape[1:] == (2 * n, n, n)
+    view.show((1, 1, 1), (0.0, 0.0, 0.0))
+    assert reference.data is plain_volumes(reference)
+    np.testing.assert_array_equal(reference.data[3], trajectory[3])
