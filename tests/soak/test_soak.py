@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SOAK = Path(__file__).with_name("soak.py")
 
 
@@ -25,5 +27,6 @@ def play(n_actions: int, seed: int, folder: Path, seconds: float) -> str:
     return done.stdout
 
 
-def test_sixty_actions(tmp_path: Path) -> None:
-    assert "60 actions, 0 faults" in play(60, 7, tmp_path, 240.0)
+@pytest.mark.parametrize("n_actions", [25, pytest.param(60, marks=pytest.mark.slow)])
+def test_actions_without_a_fault(tmp_path: Path, n_actions: int) -> None:
+    assert f"{n_actions} actions, 0 faults" in play(n_actions, 7, tmp_path, 240.0)

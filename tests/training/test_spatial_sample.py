@@ -54,7 +54,10 @@ def test_the_near_future_is_forecast(model: Emulator, held_back: DensityTrajecto
         assert nmae(rollout[2], truth) < 0.6 * nmae(held_back[frame], truth)
 
 
-@pytest.mark.parametrize("frame", [2, 30, 59])
+@pytest.mark.parametrize(
+    "frame",
+    [30, pytest.param(2, marks=pytest.mark.slow), pytest.param(59, marks=pytest.mark.slow)],
+)
 def test_rollouts_move_and_stay_realistic(
     model: Emulator, held_back: DensityTrajectory, frame: int
 ) -> None:

@@ -104,7 +104,7 @@ def test_scores_are_those_of_the_model_file(
     assert result.validation_scores["reference_sjsd"] is not None
 
 
-@pytest.mark.parametrize("stop_at", [4, 8])
+@pytest.mark.parametrize("stop_at", [4, pytest.param(8, marks=pytest.mark.slow)])
 def test_resuming_keeps_the_best_and_the_patience(
     validated: dict[str, Any],
     longer: DensityTrajectory,
