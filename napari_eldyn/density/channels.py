@@ -12,10 +12,22 @@ from napari_eldyn.density.quantities import QUANTITIES
 from napari_eldyn.density.trajectory import DensityKind, DensityTrajectory
 from napari_eldyn.exceptions import EldynError
 
-__all__ = ["channel_trajectory"]
+__all__ = ["ChannelTrajectory", "channel_trajectory"]
 
 
-def channel_trajectory(trajectory: DensityTrajectory, name: str) -> DensityTrajectory:
+class ChannelTrajectory(DensityTrajectory):
+    """A further field of another trajectory.
+
+    Attributes
+    ----------
+    channel : str
+        Its name there.
+    """
+
+    channel: str = ""
+
+
+def channel_trajectory(trajectory: DensityTrajectory, name: str) -> ChannelTrajectory:
     """Return a further field of a trajectory with the same times and atoms, lazily.
 
     Parameters
@@ -38,7 +50,7 @@ def channel_trajectory(trajectory: DensityTrajectory, name: str) -> DensityTraje
     provenance = {
         key: value for key, value in trajectory.provenance.items() if key != "expected_electrons"
     }
-    return DensityTrajectory(
+    made = ChannelTrajectory(
         _Channel(trajectory.extra[name]),
         trajectory.grid,
         trajectory.times,
@@ -51,6 +63,8 @@ def channel_trajectory(trajectory: DensityTrajectory, name: str) -> DensityTraje
         provenance={**provenance, "channel": name},
         path=trajectory.path,
     )
+    made.channel = name
+    return made
 
 
 def _positions(trajectory: DensityTrajectory) -> _Positions | None:

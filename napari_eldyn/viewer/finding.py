@@ -11,6 +11,7 @@ from napari_eldyn.density.formats import open_any
 from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.exceptions import EldynError
 from napari_eldyn.viewer.models import LoadedModel, load_model
+from napari_eldyn.viewer.opening_answers import known_answers
 from napari_eldyn.viewer.samples import sample_models, sample_trajectory
 
 __all__ = ["Located", "MissingPartError", "find_model", "find_trajectory"]
@@ -142,7 +143,7 @@ def find_trajectory(
     key = f"trajectory {name}"
     answer = (located or {}).get(key)
     if answer is not None:
-        trajectory = open_any(answer)
+        trajectory = open_any(answer, known_answers(answer))
         if not fits(trajectory):
             raise EldynError(
                 f"this is not the trajectory {name}: its grid or its times are others",
@@ -155,7 +156,7 @@ def find_trajectory(
             return trajectory
     for place in dict.fromkeys([*places, asked_by.parent / name, *_sample(name)]):
         if place.exists() and place.resolve() != asked_by.resolve():
-            trajectory = open_any(place)
+            trajectory = open_any(place, known_answers(place))
             if fits(trajectory):
                 return trajectory
     raise MissingPartError(

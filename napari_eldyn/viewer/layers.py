@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_eldyn.density.channels import channel_trajectory
+from napari_eldyn.density.channels import ChannelTrajectory, channel_trajectory
 from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.exceptions import EldynError
@@ -81,7 +81,6 @@ def trajectory_layers(trajectory: DensityTrajectory) -> list[LayerTuple]:
         what = name.removeprefix("density_").replace("_", " ")
         keywords["name"] = f"{trajectory.name} {what}"
         keywords["visible"] = False
-        keywords["metadata"][CHANNEL_KEY] = name
         layers.append((data, keywords, kind))
     return layers
 
@@ -109,6 +108,8 @@ def trajectory_layer(trajectory: DensityTrajectory) -> LayerTuple:
         keywords["axis_labels"] = ("frame", *keywords["axis_labels"][1:])
     keywords["name"] = trajectory.name
     keywords["metadata"] = {TRAJECTORY_KEY: trajectory, FRAMES_KEY: frames}
+    if isinstance(trajectory, ChannelTrajectory):
+        keywords["metadata"][CHANNEL_KEY] = trajectory.channel
     return LazyVolumes(len(trajectory), trajectory.grid.shape, frames), keywords, "image"
 
 

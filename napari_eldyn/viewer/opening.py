@@ -23,8 +23,9 @@ from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.exceptions import MissingInformationError
 from napari_eldyn.viewer._compat import is_shown, is_user_opening, main_window, unwrap
 from napari_eldyn.viewer.layers import LayerTuple, trajectory_layers
+from napari_eldyn.viewer.opening_answers import keep_answers, known_answers
 from napari_eldyn.viewer.opening_paths import group_paths, sort_out
-from napari_eldyn.viewer.opening_question import OptionQuestion, keep_answers, known_answers
+from napari_eldyn.viewer.opening_question import OptionQuestion
 from napari_eldyn.viewer.worker import Job, explain_error, start_job
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_eldyn.density.channels import ChannelTrajectory
 from napari_eldyn.density.fingerprint import trajectory_fingerprint
 from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.exceptions import EldynError
@@ -144,6 +145,7 @@ def _trajectory_record(
         points=trajectory.grid.shape,
         n_frames=len(trajectory),
         statistics=_statistics_record(number, trajectory, control, arrays),
+        channel=trajectory.channel if isinstance(trajectory, ChannelTrajectory) else None,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_eldyn.config import parse_config
+from napari_eldyn.density.channels import channel_trajectory
 from napari_eldyn.density.fingerprint import trajectory_fingerprint
 from napari_eldyn.density.trajectory import DensityTrajectory
 from napari_eldyn.exceptions import EldynError
@@ -168,13 +169,14 @@ def _trajectory(
     def fits(trajectory: DensityTrajectory) -> bool:
         return trajectory.grid.shape == described.points and len(trajectory) >= described.n_frames
 
-    return find_trajectory(
+    found = find_trajectory(
         Path(described.file.absolute).name,
         fits,
         asked_by=path,
         places=described.file.places(path.parent),
         located=located,
     )
+    return found if described.channel is None else channel_trajectory(found, described.channel)
 
 
 def _statistics_settings(

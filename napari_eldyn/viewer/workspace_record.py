@@ -87,6 +87,8 @@ class TrajectoryRecord(StrictModel):
     points: tuple[Index, Index, Index]
     n_frames: Index
     statistics: StatisticsRecord | None
+    channel: str | None = None
+    """Which further field of the file it is, such as ``density_spin``."""
 
 
 class LayerRecord(StrictModel):

@@ -16,11 +16,14 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtWidgets import QApplication
 
+from napari_eldyn.density.formats.volume_file import OpenOptions
 from napari_eldyn.viewer.opening import opening_of
+from napari_eldyn.viewer.opening_answers import keep_answers
 from napari_eldyn.viewer.opening_paths import group_paths, surely_ours
 from napari_eldyn.viewer.opening_question import OptionQuestion
 from napari_eldyn.viewer.reader import get_reader
 from napari_eldyn.viewer.workbench import equip
+from napari_eldyn.viewer.workspace import open_workspace, save_workspace
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -206,3 +209,26 @@ def test_paths_are_grouped_by_what_they_are(tmp_path: Path) -> None:
         frozenset({paths[2], paths[3]}),
         frozenset({paths[4]}),
     }
+
+
+def test_a_session_brings_back_channels_and_answers(
+    viewer: napari.Viewer, qtbot: QtBot, make_napari_viewer: MakeViewer, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.npz"
+    rng = np.random.default_rng(0)
+    density = rng.uniform(0.1, 0.2, (2, 5, 6, 7)).astype(np.float32)
+    spin = rng.normal(size=density.shape).astype(np.float32)
+    np.savez(path, density=density, density_spin=spin, cell=np.eye(3) * 4.0)
+    keep_answers(path, OpenOptions(unit="e/Å³"))
+    drop(viewer, qtbot, [path])
+    assert [layer.visible for layer in images(viewer)] == [True, False]
+    session = tmp_path / "a.eldynsession"
+    save_workspace(viewer, session)
+    again = make_napari_viewer()
+    equip(again)
+    assert open_workspace(again, session) == []
+    first, second = images(again)
+    np.testing.assert_array_equal(first.data[1], density[1])
+    np.testing.assert_array_equal(second.data[1], spin[1])
+    assert not second.visible
+    assert second.rendering == "translucent"
