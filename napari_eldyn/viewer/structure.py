@@ -82,7 +82,7 @@ class Structure(QObject):
             event.connect(self._layers_changed)
         viewer.layers.selection.events.active.connect(self._layers_changed)
         viewer.dims.events.current_step.connect(self._time_changed)
-        viewer.canvas.grid.events.enabled.connect(self._choose_visible)
+        viewer.canvas.grid.events.enabled.connect(self._draw)
         self._view.changed.connect(self._view_changed)
         window = main_window(viewer)
         if window is not None:
@@ -274,38 +274,43 @@ class Structure(QObject):
             with contextlib.suppress(EldynError):  # `hint` says so
                 self._positions = self._trajectory.positions_at(self._index)
 
-    def _draw(self) -> None:
-        """Make what is wanted and missing, and show it."""
+    @property
+    def _is_alone(self) -> bool:
+        viewer = self._viewer()
+        return viewer is not None and not viewer.canvas.grid.enabled
+
+    def _draw(self, event: Any = None) -> None:
+        """Make what is wanted and missing, and show it; nothing beside other panels."""
         trajectory = self._trajectory
-        if trajectory is not None and self.is_shown("cell"):
+        if not self._is_alone:
+            self._drawing.clear()
+        elif trajectory is not None and self.is_shown("cell"):
             self._drawing.add_cell(trajectory.grid)
         self._draw_atoms()
-        self._choose_visible()
+        known = self._positions is not None
+        self._drawing.set_visible(lambda part: self.is_shown(part) and (known or part == "cell"))
+        self._draw_boxes()
 
     def _draw_atoms(self) -> None:
         trajectory, positions = self._trajectory, self._positions
         parts = tuple(part for part in ("atoms", "bonds") if self.is_shown(part))
         if trajectory is None or trajectory.numbers is None or positions is None or not parts:
             return
-        self._drawing.draw_atoms(
-            trajectory.grid, trajectory.numbers, positions, wrapped=self._wrapped, parts=parts
-        )
+        if self._is_alone:
+            self._drawing.draw_atoms(
+                trajectory.grid, trajectory.numbers, positions, wrapped=self._wrapped, parts=parts
+            )
 
-    def _choose_visible(self, event: Any = None) -> None:
-        viewer = self._viewer()
-        if viewer is None:
+    def _draw_boxes(self) -> None:
+        """Show napari's own boxes where ours is not in their place."""
+        viewer, trajectory = self._viewer(), self._trajectory
+        if viewer is None or trajectory is None:
             return
-        alone = not viewer.canvas.grid.enabled
-        known = self._positions is not None
-        self._drawing.set_visible(
-            lambda part: alone and self.is_shown(part) and (known or part == "cell")
-        )
-        boxed = alone and self.is_shown("cell")
-        grid = None if self._trajectory is None else self._trajectory.grid
+        boxed = self._is_alone and self.is_shown("cell")
         for layer in viewer.layers:
-            trajectory = layer_trajectory(layer)
-            if trajectory is not None and grid is not None and trajectory.grid.matches(grid):
-                layer.bounding_box.visible = not boxed  # ours is in its place
+            other = layer_trajectory(layer)
+            if other is not None and other.grid.matches(trajectory.grid):
+                layer.bounding_box.visible = not boxed
 
 
 def _knows_atoms(trajectory: DensityTrajectory) -> bool:

@@ -38,13 +38,17 @@ def structure_numbers(trajectory: DensityTrajectory, electrons: float | None) ->
     lengths, angles = np.split(Cell(grid.cell).cellpar(), 2)
     spacing = np.linalg.norm(grid.voxel_vectors, axis=1)
     return {
-        "Lengths": " · ".join(f"{length:.4g}" for length in lengths) + " Å",
-        "Angles": " · ".join(f"{angle:.5g}" for angle in angles) + " °",
+        "Lengths": " · ".join(_plain(length, 3) for length in lengths) + " Å",
+        "Angles": " · ".join(_plain(angle, 2) for angle in angles) + " °",
         "Volume": f"{grid.volume:.5g} Å³",
         "Atoms": _atoms(trajectory),
         "Grid": f"{' × '.join(map(str, grid.shape))}, {spacing.mean():.3g} Å",
         "Electrons": _electrons(trajectory, electrons),
     }
+
+
+def _plain(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".")
 
 
 def _atoms(trajectory: DensityTrajectory) -> str:

@@ -159,7 +159,9 @@ def test_parts_come_and_go(viewer: napari.Viewer, qtbot: QtBot) -> None:
     structure.set_shown("atoms", True)
     assert structure.layers()["atoms"][0] in viewer.layers
     viewer.canvas.grid.enabled = True
-    assert [layer.name for layer in viewer.layers if layer.visible] == [viewer.layers[0].name]
+    assert len(viewer.layers) == 1, "every layer more would take a panel"
+    viewer.dims.set_current_step(0, 2)
+    assert len(viewer.layers) == 1
     assert viewer.layers[0].bounding_box.visible
     viewer.canvas.grid.enabled = False
     assert all(layer.visible for layer in viewer.layers)
