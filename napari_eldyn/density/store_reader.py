@@ -128,11 +128,11 @@ def open_store(path: str | Path) -> DensityTrajectory:
     header = store_layout.read_header(group, path)
     n = header.n_frames
     frames = _StoredFrames(group, header.encoding.name, n, path)
-    grid = PeriodicGrid(
-        _read_whole(group, "cell", path),
-        find_array(group, "density", path).shape[1:],
-        header.origin,
-    )
+    cell, shape = _read_whole(group, "cell", path), find_array(group, "density", path).shape[1:]
+    try:
+        grid = PeriodicGrid(cell, shape, header.origin)
+    except EldynError as error:
+        raise EldynError(error.problem, path=path) from error
     return DensityTrajectory(
         frames,
         grid,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ase.units import Bohr
 
 from napari_eldyn.density.formats.byte_source import ByteSource
-from napari_eldyn.density.formats.volume_file import MAX_POINTS
+from napari_eldyn.density.formats.volume_file import MAX_LENGTH, MAX_POINTS
 from napari_eldyn.exceptions import EldynError
 
 __all__ = ["CubeHeader", "looks_like_cube", "read_cube_header"]
@@ -119,6 +119,8 @@ def read_cube_header(source: ByteSource, start: int = 0) -> CubeHeader:
         raise lines.error(f"the header claims a grid of {shown} points, {n_values} values each")
     if abs(n_atoms) * 10 > source.most_bytes:
         raise lines.error(f"the header claims {abs(n_atoms)} atoms, more than the file can hold")
+    if max(map(abs, (*rest[:3], *(step for axis in axes for step in axis[1:])))) > MAX_LENGTH:
+        raise lines.error(f"the origin or a distance is more than {MAX_LENGTH:g}")
     in_bohr = counts[0] > 0
     length = Bohr if in_bohr else 1.0
     atoms = np.array(

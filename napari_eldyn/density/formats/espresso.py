@@ -7,6 +7,7 @@ numbers; with k = Γ only, of each pair ±G one. Grid and atoms are in the XML f
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ __all__ = ["FORMAT", "EspressoFile", "open_espresso"]
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _MILLER = "MillerIndices"
+_MOST_POINTS_PER_WAVEVECTOR = 1000  # 4 in a cube with k = Γ; more in cells with acute angles
+_FEW_POINTS = 10**6
 _CHANNELS = {
     DENSITY: "rhotot_g",
     "density_spin": "rhodiff_g",
@@ -126,12 +129,19 @@ def open_espresso(path: Path, options: OpenOptions) -> EspressoFile:
     else:
         _check_cell(path, cell, calculation)
         shape = calculation.shape
+    grid = checked_grid(path, cell, shape)
+    if math.prod(shape) > _FEW_POINTS + _MOST_POINTS_PER_WAVEVECTOR * miller.shape[0]:
+        raise EldynError(
+            f"{miller.shape[0]} wavevectors cannot need a grid of "
+            f"{' × '.join(map(str, shape))} points",
+            path=path,
+        )
     half = str(file.attributes.get("gamma_only", "")).strip().strip(".").lower() in ("true", "t")
     channels = tuple(channel for channel, name in _CHANNELS.items() if name in file.arrays)
     if DENSITY not in channels:
         raise EldynError(f"it holds no {_CHANNELS[DENSITY]}", path=path)
     header = VolumeHeader(
-        checked_grid(path, cell, shape),
+        grid,
         channels=channels,
         kind=options.kind or "valence",
         numbers=None if calculation is None else calculation.numbers,

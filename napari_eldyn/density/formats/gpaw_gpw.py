@@ -5,10 +5,11 @@ The pseudo density lies in the file; for the other kinds, GPAW reads the file an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, BinaryIO, get_args
 
 import ase.io.ulm
 import numpy as np
@@ -105,7 +106,7 @@ def open_gpw(path: Path, options: OpenOptions) -> GpwFile:
             raise EldynError(
                 "it holds no density", path=path, remedy="Write it with calc.write(PATH)."
             )
-        n_components, *shape = (int(n) for n in reader.density.proxy("density").shape)
+        n_components, *shape = _shape_inside(path, reader.density.proxy("density"))
         cell = np.asarray(reader.atoms.cell, dtype=np.float64)
         periodic = np.asarray(reader.atoms.pbc, dtype=bool)
         numbers = np.asarray(reader.atoms.numbers, dtype=np.int64)
@@ -156,11 +157,7 @@ def _number(reader: Any, section: str, name: str) -> float | None:
 def _opened(path: Path) -> Iterator[Any]:
     try:
         with path.open("rb") as file:
-            head = file.read(_HEADER_BYTES)
-            n_items = int.from_bytes(head[32:40], "little", signed=True)
-            if not 0 < n_items <= file.seek(0, 2) // 8:
-                raise EldynError(f"byte 32: it claims {n_items} items", path=path)
-            file.seek(0)
+            _check_places(path, file)
             yield ase.io.ulm.Reader(file)
     except EldynError:
         raise
@@ -170,6 +167,42 @@ def _opened(path: Path) -> Iterator[Any]:
         raise EldynError(
             f"this .gpw file is damaged ({problem})", path=path, remedy="Copy or write it again."
         ) from error
+
+
+def _check_places(path: Path, file: BinaryIO) -> None:
+    """Refuse places beyond the file's end, from which ase would read what memory cannot hold."""
+    size = file.seek(0, 2)
+
+    def integer(at: int) -> int:
+        file.seek(at)
+        return int.from_bytes(file.read(8), "little", signed=True)
+
+    n_items, table = integer(32), integer(40)
+    if not (0 < n_items <= size // 8 and _HEADER_BYTES <= table <= size - 8 * n_items):
+        raise EldynError(
+            f"the file is damaged (byte 32 claims {n_items} items, at byte {table} of {size})",
+            path=path,
+        )
+    item = integer(table)
+    if not (_HEADER_BYTES <= item <= size - 8 and 0 <= integer(item) <= size - 8 - item):
+        raise EldynError(
+            f"the file is damaged or cut (byte {table}: its first item, at byte {item} of {size})",
+            path=path,
+        )
+    file.seek(0)
+
+
+def _shape_inside(path: Path, array: ase.io.ulm.NDArrayReader) -> tuple[int, ...]:
+    """Return the shape of an array if it ends before the file does."""
+    shape = tuple(int(n) for n in array.shape)
+    n_bytes, size = math.prod(shape) * array.itemsize, path.stat().st_size
+    if min(shape, default=0) < 1 or not 0 <= array.offset <= size - n_bytes:
+        raise EldynError(
+            f"the file is damaged (byte {array.offset}: an array of shape {shape} goes beyond its "
+            f"{size} bytes)",
+            path=path,
+        )
+    return shape
 
 
 def _accepts(path: Path, head: bytes) -> bool:

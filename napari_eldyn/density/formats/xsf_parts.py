@@ -25,6 +25,7 @@ _GRID = re.compile(r"(?:BEGIN_)?DATAGRID_?3D[_#]?(.*)", re.IGNORECASE)
 _ATOMS_SECTIONS = ("PRIMCOORD", "CONVCOORD", "ATOMS")
 _MAX_ATOMS = 10**7
 _MAX_PARTS = 10**6
+_MAX_SKIPPED = 10**5  # lines in a row
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,10 @@ class _Scan:
         if self._pending is not None:
             line, self._pending = self._pending, None
             return line
-        for offset, raw in self._lines:
+        for n_skipped, (offset, raw) in enumerate(self._lines):
             self._at, self._after = offset, offset + len(raw) + 1
+            if n_skipped > _MAX_SKIPPED:
+                self._wrong(f"{_MAX_SKIPPED} lines before it are empty or comments")
             text = raw.decode("latin-1").strip()
             if text.startswith("#"):
                 self._comment = text[1:].strip()
