@@ -53,7 +53,7 @@ def two_atoms() -> DensityTrajectory:
 def viewer(make_napari_viewer: Callable[..., napari.Viewer], qtbot: QtBot) -> napari.Viewer:
     forget()
     viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1000, 760)
+    viewer.window.resize(620, 460)
     equip(viewer)
     data, keywords, _ = trajectory_layer(two_atoms())
     viewer.add_image(data, **keywords)
