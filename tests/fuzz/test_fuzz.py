@@ -29,6 +29,7 @@ lengths = st.one_of(st.floats(0.5, 9.0), st.floats(allow_nan=True, allow_infinit
 values = st.lists(st.floats(-1e3, 1e3, width=32), max_size=64)
 
 
+@pytest.mark.timeout(900)  # about a minute of one core
 def test_every_reader_reads_or_refuses_ten_thousand_damaged_files(tmp_path: Path) -> None:
     """In a process of its own, whose memory is limited and whose peak is its own."""
     result = subprocess.run(

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ZarrFile", "is_zarr"]
 
+_MUCH = 2**26  # bytes
+_MOST_INFLATION = 1000  # times; more only of values that are all alike
+
 
 def is_zarr(path: Path) -> bool:
     """Whether a directory is a zarr group or array."""
@@ -58,6 +61,11 @@ class ZarrFile:
             array = self._zarr[name]
             if math.prod(array.chunks) * array.dtype.itemsize > MAX_CHUNK_BYTES:
                 raise ValueError(f"array '{name}' has chunks of {array.chunks} values")
+            # Missing chunks take no room on disk, but as much memory as others.
+            n_bytes = math.prod(array.shape if index is None else array.shape[1:])
+            n_bytes *= array.dtype.itemsize
+            if n_bytes > _MUCH and n_bytes > _MOST_INFLATION * array.nbytes_stored():
+                raise ValueError(f"array '{name}' claims more values than are stored")
             values = np.asarray(array[:] if index is None else array[index])
             # zarr takes what is missing for the fill value.
             if values.ndim >= 3 and np.all(values == array.fill_value):
