@@ -26,6 +26,7 @@ from napari_eldyn.viewer.region_count import (
     count_in_layer,
     count_in_sphere,
 )
+from napari_eldyn.viewer.region_pick import selected_atoms
 from napari_eldyn.viewer.region_surface import RegionSurface, layer_data, sphere_data
 from napari_eldyn.viewer.shown_field import ShownField
 from napari_eldyn.widgets.analysis_parts import (
@@ -34,6 +35,7 @@ from napari_eldyn.widgets.analysis_parts import (
     follow_switch,
     form,
     in_words,
+    pick_button,
     put,
     quantity_box,
     reading,
@@ -60,6 +62,8 @@ class CountSection(QWidget):
 
     changed = Signal()
     """Another region is wanted."""
+    failed = Signal(str)
+    """Why no atom was taken."""
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
@@ -77,6 +81,7 @@ class CountSection(QWidget):
             self.kind.addItem(title, name)
         self.kind.setToolTip("Where to count")
         self.atom = AtomBox(1, "Atom in the centre, counted from 1")
+        self.pick = pick_button("Take the atom that is selected in the layer 'atoms'")
         self.point = [
             quantity_box("Å", f"{name} of the centre, in the coordinates of the file")
             for name in "xyz"
@@ -95,6 +100,7 @@ class CountSection(QWidget):
         self.kind.currentIndexChanged.connect(self._choose_kind)
         self.miller.changed.connect(self._other_layer)
         self.atom.valueChanged.connect(self.changed)
+        self.pick.clicked.connect(self._pick)
         for box in (*self.point, self.radius, self.start, self.end):
             box.valueChanged.connect(self.changed)
         self.in_3d.toggled.connect(self.changed)
@@ -102,7 +108,7 @@ class CountSection(QWidget):
 
     def _lay_out(self) -> None:
         self._pages = QStackedWidget()
-        self._pages.addWidget(self.atom)
+        self._pages.addWidget(row(self.atom, self.pick))
         self._pages.addWidget(row(*self.point))
         self._pages.addWidget(self.miller)
         self._sizes = QStackedWidget()
@@ -123,6 +129,15 @@ class CountSection(QWidget):
         self._pages.setCurrentIndex(place)
         self._sizes.setCurrentIndex(1 if self.kind.currentData() == "layer" else 0)
         self.changed.emit()
+
+    def _pick(self) -> None:
+        atoms = selected_atoms(self._viewer)
+        if len(atoms) == 1:
+            self.atom.want(atoms[0] + 1)
+            self.changed.emit()
+        else:
+            n = f"{len(atoms)} are" if atoms else "none is"
+            self.failed.emit(f"Select one atom in the layer 'atoms'; {n} selected.")
 
     def _other_layer(self) -> None:
         self._layer_of = None

@@ -67,8 +67,9 @@ class AnalysisDock(QWidget):
         self.layer.activated.connect(self._choose_layer)
         for part in self.parts.values():
             part.changed.connect(self.watch.schedule)
-        for source in (self.plane, self.difference):
+        for source in (self.plane, self.count, self.difference):
             source.failed.connect(self._complain)
+        for source in (self.plane, self.difference):
             source.done.connect(self._inform)
         self.viewer.events.theme.connect(self._follow_theme)
         self.viewer.dims.events.ndisplay.connect(self.watch.schedule)

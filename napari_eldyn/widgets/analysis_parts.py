@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QSizePolicy,
     QSpinBox,
+    QToolButton,
     QWidget,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "form",
     "in_words",
     "miller_text",
+    "pick_button",
     "put",
     "quantity_box",
     "reading",
@@ -124,6 +126,15 @@ def whole_numbers(values: Any, count: int) -> list[int] | None:
     if not all(isinstance(n, int) and not isinstance(n, bool) for n in values):
         return None
     return values
+
+
+def pick_button(tip: str) -> QToolButton:
+    """Return a small button that takes over what is selected on the canvas."""
+    button = QToolButton()
+    button.setText("⌖")
+    button.setToolTip(tip)
+    button.setAutoRaise(True)
+    return button
 
 
 class MillerBox(QWidget):

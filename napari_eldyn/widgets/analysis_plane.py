@@ -22,6 +22,7 @@ from napari_eldyn.viewer.plane_colours import plane_colours
 from napari_eldyn.viewer.plane_cut import PlaneCut, cut_plane, plane_story, plane_table
 from napari_eldyn.viewer.plane_place import shown_cells
 from napari_eldyn.viewer.plane_surface import PlaneSurface, picture_of_plane
+from napari_eldyn.viewer.region_pick import selected_atoms
 from napari_eldyn.viewer.shown_field import ShownField
 from napari_eldyn.widgets.analysis_parts import follow_switch
 from napari_eldyn.widgets.analysis_plane_form import PlaneForm
@@ -75,6 +76,7 @@ class PlaneSection(QWidget):
         self.menu.done.connect(self.done)
         self.canvas.menu_wanted.connect(self.menu.pop_up)
         self.form.changed.connect(self.changed)
+        self.form.pick_wanted.connect(self._pick)
         self.form.look_changed.connect(self._draw)
 
     def analysis(self, field: ShownField) -> Analysis:
@@ -93,6 +95,14 @@ class PlaneSection(QWidget):
         self.cut = None
         self.form.follow(None, why)
         self._draw()
+
+    def _pick(self) -> None:
+        atoms = selected_atoms(self._viewer)
+        if len(atoms) == 3:
+            self.form.take_atoms(atoms)
+        else:
+            n = f"{len(atoms)} are" if len(atoms) != 1 else "one is"
+            self.failed.emit(f"Select three atoms in the layer 'atoms'; {n} selected.")
 
     def choices(self) -> dict[str, Any]:
         """Return what is chosen, as JSON can hold it."""

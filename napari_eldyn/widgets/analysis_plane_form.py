@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -26,6 +27,7 @@ from napari_eldyn.widgets.analysis_parts import (
     form,
     in_words,
     miller_text,
+    pick_button,
     put,
     quantity_box,
     reading,
@@ -45,6 +47,8 @@ class PlaneForm(QWidget):
 
     changed = Signal()
     """Another plane is wanted."""
+    pick_wanted = Signal()
+    """The atoms selected on the canvas are wanted."""
     look_changed = Signal()
     """The plane is to be drawn in another way."""
 
@@ -61,7 +65,10 @@ class PlaneForm(QWidget):
         self.atoms = [AtomBox(n, f"Atom {n} in the plane, counted from 1") for n in (1, 2, 3)]
         self._given = QStackedWidget()
         self._given.addWidget(self.miller)
-        self._given.addWidget(row(*self.atoms))
+        self.pick = pick_button(
+            "Take the three atoms that are selected in the layer 'atoms' (its tool: select points)"
+        )
+        self._given.addWidget(row(*self.atoms, self.pick))
         self.offset = quantity_box("Å", "", step=0.1, decimals=3)
         self.share = quantity_box("d", "", step=0.05, decimals=3)
         self.slider = QSlider(Qt.Orientation.Horizontal)
@@ -110,6 +117,7 @@ class PlaneForm(QWidget):
         self.miller.changed.connect(self._other_plane)
         for box in self.atoms:
             box.valueChanged.connect(self._other_plane)
+        self.pick.clicked.connect(self.pick_wanted)
         self.offset.valueChanged.connect(self._offset_changed)
         self.share.valueChanged.connect(self._share_changed)
         self.slider.valueChanged.connect(self._slid)
@@ -139,6 +147,12 @@ class PlaneForm(QWidget):
             offset,
             self.distance.value(),
         )
+
+    def take_atoms(self, atoms: Sequence[int]) -> None:
+        """Choose three atoms by their indices."""
+        for box, atom in zip(self.atoms, atoms, strict=True):
+            box.want(atom + 1)
+        self._other_plane()
 
     def follow(self, cut: PlaneCut | None, why: str = "") -> None:
         """Show where the plane is and between which ends it can move, or why there is none."""

@@ -237,6 +237,20 @@ def test_surfaces_lie_on_the_atoms_in_tiled_and_shifted_cells(desk: Desk) -> Non
     dock.count.in_3d.setChecked(True)
     dock.plane.form.kind.setCurrentIndex(dock.plane.form.kind.findData("atoms"))
     desk.settle()
+    # Atoms are taken from those selected on the canvas.
+    desk.qtbot.waitUntil(lambda: "atoms" in [layer.name for layer in viewer.layers])
+    atoms_layer = viewer.layers["atoms"]
+    atoms_layer.selected_data = {2}
+    dock.count.pick.click()
+    desk.settle()
+    assert "atom 3" in dock.count.result.text()
+    dock.plane.form.pick.click()
+    assert "three atoms in the layer 'atoms'; one is selected" in dock.messages.text()
+    atoms_layer.selected_data = {0, 1, 2}
+    dock.plane.form.pick.click()
+    assert [box.value() for box in dock.plane.form.atoms] == [1, 2, 3]
+    dock.count.atom.setValue(1)
+    desk.settle()
     trajectory = molecule()
     first = np.asarray(desk.layer.data_to_world((0,) * 4))[-3:] - grid.origin
     for tiling, fraction in (((1, 1, 1), (0, 0, 0)), ((2, 1, 2), (0.35, 0.1, 0.8))):
