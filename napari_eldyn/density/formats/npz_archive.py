@@ -90,7 +90,7 @@ def read_npy_header(file: IO[bytes]) -> NpyHeader:
     Raises
     ------
     ValueError
-        If it is none, or that of pickled objects.
+        If it is none, or that of pickled objects or of negative counts.
     """
     version = np.lib.format.read_magic(file)
     read = (
@@ -101,6 +101,8 @@ def read_npy_header(file: IO[bytes]) -> NpyHeader:
     shape, is_fortran, dtype = read(file)
     if dtype.hasobject:
         raise ValueError("Object arrays are pickled")
+    if any(n < 0 for n in shape):
+        raise ValueError(f"its header claims the shape {shape}")
     return tuple(int(n) for n in shape), is_fortran, dtype
 
 
