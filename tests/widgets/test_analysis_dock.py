@@ -98,7 +98,7 @@ class Desk:
 @pytest.fixture
 def desk(make_napari_viewer: MakeViewer, qtbot: QtBot) -> Any:
     viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1200, 850)
+    viewer.window.resize(800, 640)
     yield Desk(viewer, qtbot)
     viewer.close()
     assert QThreadPool.globalInstance().waitForDone(10_000), "a thread was left running"
