@@ -242,9 +242,9 @@ def test_a_bare_pickle_named_npz_is_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_paths_name_what_is_supported(tmp_path: Path) -> None:
-    (tmp_path / "density.cube").write_text("a cube file")
+    (tmp_path / "notes.txt").write_text("no density")
     (tmp_path / "empty").mkdir()
-    for path in (tmp_path / "density.cube", tmp_path / "empty"):
+    for path in (tmp_path / "notes.txt", tmp_path / "empty"):
         assert find_format(path) is None
         with pytest.raises(EldynError) as caught:
             DensityTrajectory.open(path)
