@@ -24,7 +24,7 @@ from napari_eldyn.density.formats.cube_header import (
     looks_like_cube,
     read_cube_header,
 )
-from napari_eldyn.density.formats.end_planes import repeats_first_planes
+from napari_eldyn.density.formats.end_planes import find_end_planes
 from napari_eldyn.density.formats.text_numbers import find_numbers_end, read_numbers
 from napari_eldyn.density.formats.volume_file import (
     DENSITY,
@@ -38,7 +38,6 @@ from napari_eldyn.exceptions import EldynError
 __all__ = ["FORMAT", "CubeFile", "open_cube"]
 
 _T = TypeVar("_T")
-_CORNER = 1e-3  # relative: end points that differ by more are no repeats
 _FIELD_NAMES = {"density": "density", "spin_density": "density_spin"}
 
 
@@ -66,8 +65,7 @@ class CubeFile:
         in_angstrom = options.unit == "e/Å³" and "density" in quantity
         self._scale = 1.0 if in_angstrom else SCALES.get(quantity, 1.0)
         # What was read to look at the end planes is kept for the first read.
-        self._first_values: npt.NDArray[np.float32] | None = None
-        self._repeats = self._find_repeats(quantity)
+        self._repeats, self._first_values = self._find_repeats(quantity)
         self.header = self._header(quantity, options)
 
     def read(self, frame: int, channel: str = DENSITY) -> npt.NDArray[np.float32]:
@@ -93,16 +91,15 @@ class CubeFile:
         values, _ = read_numbers(self._source, cube.data_start, count, scale=scale)
         return values.reshape(*cube.shape, cube.n_values)[..., self._datasets[channel]]
 
-    def _find_repeats(self, quantity: str) -> bool:
+    def _find_repeats(self, quantity: str) -> tuple[bool, npt.NDArray[np.float32] | None]:
         cube = self._cubes[0]
         row, _ = read_numbers(self._source, cube.data_start, cube.shape[2] * cube.n_values)
-        ends = row[:: max(1, len(row) - cube.n_values)][:2]
-        if abs(ends[0] - ends[-1]) > _CORNER * np.abs(ends).max():
-            return False
-        values = self._values(0, DENSITY)
-        self._first_values = values
         voxel = abs(float(np.linalg.det(cube.voxel_vectors)))
-        return repeats_first_planes(values, voxel if quantity == "density" else 0.0)
+        return find_end_planes(
+            row[self._datasets[DENSITY] :: cube.n_values],
+            lambda: self._values(0, DENSITY),
+            voxel if quantity == "density" else 0.0,
+        )
 
     def _header(self, quantity: str, options: OpenOptions) -> VolumeHeader:
         first = self._cubes[0]

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["repeats_first_planes"]
+__all__ = ["find_end_planes", "repeats_first_planes"]
 
 _SAME = 1e-4  # of the largest value
 _NOTHING = 1e-3  # of the largest value: planes in a vacuum are all alike
 _WHOLE = 1e-3
+_CORNER = 1e-3  # relative to the larger one
+
+Volume = npt.NDArray[np.float32]
 
 
-def repeats_first_planes(values: npt.NDArray[np.float32], electrons_per_value: float) -> bool:
+def find_end_planes(
+    first_row: Volume, read: Callable[[], Volume], electrons_per_value: float
+) -> tuple[bool, Volume | None]:
+    """Return whether a volume repeats its first planes, and the volume if it had to be read.
+
+    Parameters
+    ----------
+    first_row : ndarray, shape (nz,)
+        Its values along z from the corner, which mostly settle it.
+    read : callable
+        Gives the volume.
+    electrons_per_value : float
+        See `repeats_first_planes`.
+    """
+    ends = np.abs(first_row[[0, -1]])
+    if abs(first_row[0] - first_row[-1]) > _CORNER * ends.max():
+        return False, None
+    values = read()
+    return repeats_first_planes(values, electrons_per_value), values
+
+
+def repeats_first_planes(values: Volume, electrons_per_value: float) -> bool:
     """Return whether the last plane along each axis is the first one again.
 
     So it is where a periodic field is written with both ends of the cell. Planes without density,

@@ -43,11 +43,13 @@ class Hdf5File:
         with h5py.File(self._path, "r") as file:
             yield file
 
-    def _visit(self, name: str, item: Any) -> bool | None:
+    def _visit(self, name: str | bytes, item: Any) -> bool | None:
         import h5py
 
         if len(self.arrays) >= MAX_ARRAYS:
             return True
+        if not isinstance(name, str):  # bytes, where they are no UTF-8
+            return None
         # Values may lie in other files, which a file from elsewhere must not make us read.
         if isinstance(item, h5py.Dataset) and not item.external and not item.is_virtual:
             is_text = h5py.check_string_dtype(item.dtype) is not None

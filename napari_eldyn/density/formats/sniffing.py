@@ -6,12 +6,22 @@ a file with one or several volumes, of which trajectories are made.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_eldyn.density.formats import eldyn, npz_chunks
+from napari_eldyn.density.formats import (
+    arrays,
+    cube,
+    eldyn,
+    espresso,
+    gpaw_gpw,
+    npz_chunks,
+    opendx,
+    vasp,
+    vaspwave,
+    xsf,
+)
 from napari_eldyn.density.formats.byte_source import read_head
 from napari_eldyn.density.formats.numbered_files import FileGroup, group_files
 from napari_eldyn.density.formats.volume_file import VolumeFormat
@@ -56,22 +66,16 @@ TRAJECTORY_FORMATS: tuple[TrajectoryFormat, ...] = (
     ),
 )
 
-_MODULES = ("cube", "opendx", "vasp", "vaspwave", "xsf", "gpaw_gpw", "espresso", "arrays")
-
-
-def _formats() -> tuple[VolumeFormat, ...]:
-    found: list[VolumeFormat] = []
-    for name in _MODULES:
-        full = f"napari_eldyn.density.formats.{name}"
-        try:
-            module = importlib.import_module(full)
-            found += getattr(module, "FORMATS", None) or (module.FORMAT,)
-        except Exception:  # still being written
-            continue
-    return tuple(found)
-
-
-VOLUME_FORMATS: tuple[VolumeFormat, ...] = _formats()
+VOLUME_FORMATS: tuple[VolumeFormat, ...] = (
+    cube.FORMAT,
+    opendx.FORMAT,
+    vasp.FORMAT,
+    vaspwave.FORMAT,
+    xsf.FORMAT,
+    gpaw_gpw.FORMAT,
+    espresso.FORMAT,
+    arrays.FORMAT,
+)
 """Arrays, which look least like anything, come last."""
 
 FORMATS: tuple[TrajectoryFormat | VolumeFormat, ...] = (*TRAJECTORY_FORMATS, *VOLUME_FORMATS)
