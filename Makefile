@@ -3,6 +3,7 @@
 # make check  format, lint, types, import directions, plugin manifest
 # make gpaw   set up GPAW and what it is built with, for eldyn-train aimd
 # make bench  print speed and memory as ratios
+# make fuzz   give 10,000 damaged files to every reader
 # make lock   renew constraints.txt from the newest releases that pyproject.toml admits
 
 SHELL := /bin/sh
@@ -15,7 +16,7 @@ TORCH := torch==2.13.0
 # Small arrays gain nothing from threads and lose much where other processes use the cores.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: demo test check bench gpaw lock system clean
+.PHONY: demo test check bench fuzz gpaw lock system clean
 
 demo: $(VENV)/.all
 	$(BIN)/python -m napari_eldyn.demo
@@ -33,6 +34,9 @@ check: $(VENV)/.test
 bench: $(VENV)/.test
 	@for bench in tests/benchmarks/bench_*.py; do \
 		echo "== $$bench"; $(ONE_THREAD) $(XVFB) $(BIN)/python $$bench || exit 1; done
+
+fuzz: $(VENV)/.test
+	PYTHONPATH=tests $(ONE_THREAD) $(BIN)/python -m fuzz
 
 gpaw: $(VENV)/.gpaw
 
