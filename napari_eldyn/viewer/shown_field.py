@@ -13,7 +13,6 @@ import numpy.typing as npt
 from napari_eldyn.density.grid import PeriodicGrid
 from napari_eldyn.density.quantities import QUANTITIES, Quantity
 from napari_eldyn.density.trajectory import DensityTrajectory
-from napari_eldyn.exceptions import EldynError
 from napari_eldyn.observables.isolevels import IsoLevels, Weight
 from napari_eldyn.observables.regions import FieldWaves
 from napari_eldyn.viewer.frames import CheckedFrames
@@ -116,10 +115,9 @@ class ShownField:
 
     def positions(self) -> npt.NDArray[np.float64] | None:
         """Positions of the atoms in this frame, shape (atoms, 3) [Å], if known."""
-        trajectory = self.trajectory
-        if trajectory is None or trajectory.numbers is None or trajectory.positions is None:
+        if self.trajectory is None or self.trajectory.numbers is None:
             return None
-        return np.asarray(trajectory.positions[self.frame], np.float64)
+        return self.trajectory.positions_at(self.frame)
 
 
 class FieldValues:
@@ -214,12 +212,8 @@ def _panel_field(layer: Any, panel: str, comparison: Any) -> ShownField | None:
         return None if frame is None else _frame_field(layer, pairing.trajectory, frame)
     # Panels give at once what there is, and on the window's thread only.
     values = np.asarray(plain_volumes(layer)[index], np.float32)
-
-    def load() -> npt.NDArray[np.float32]:
-        if not values.any():
-            raise EldynError(f"'{layer.name}' has nothing to show at this time yet")
-        return values
-
+    if not values.any():  # no frame yet
+        return None
     quantity = "density_difference" if panel == "difference" else "density"
     return ShownField(
         layer,
@@ -228,6 +222,6 @@ def _panel_field(layer: Any, panel: str, comparison: Any) -> ShownField | None:
         None,
         index,
         f"t = {pairing.time(index):g} fs",
-        load,
+        lambda: values,
         None,
     )

@@ -68,7 +68,7 @@ class PlaneForm(QWidget):
         self.pick = pick_button(
             "Take the three atoms that are selected in the layer 'atoms' (its tool: select points)"
         )
-        self._given.addWidget(row(*self.atoms, self.pick))
+        self._given.addWidget(row(*self.atoms))
         self.offset = quantity_box("Å", "", step=0.1, decimals=3)
         self.share = quantity_box("d", "", step=0.05, decimals=3)
         self.slider = QSlider(Qt.Orientation.Horizontal)
@@ -85,7 +85,6 @@ class PlaneForm(QWidget):
             "Spread the colours over the values in the plane; otherwise they are those of the layer"
         )
         self.in_3d = QCheckBox("In 3D")
-        self.in_3d.setChecked(True)
         self.in_3d.setToolTip("Show the plane among the volumes, with the same colours")
         self.about = reading()
         self._lay_out()
@@ -100,7 +99,7 @@ class PlaneForm(QWidget):
         line.addWidget(self.offset, 1)
         line.addWidget(self.share, 1)
         fields = form()
-        fields.addRow("Plane", self.kind)
+        fields.addRow("Plane", row(self.kind, self.pick))
         fields.addRow("", self._given)
         fields.addRow("Offset", place)
         fields.addRow("", self.slider)
@@ -190,6 +189,7 @@ class PlaneForm(QWidget):
     def _choose_kind(self, _: int = 0) -> None:
         self._given.setCurrentIndex(0 if self.is_lattice_plane else 1)
         self.share.setVisible(self.is_lattice_plane)
+        self.pick.setVisible(not self.is_lattice_plane)
         self.offset.setToolTip(
             "Distance from the cell's origin, along the normal of the plane"
             if self.is_lattice_plane

@@ -235,6 +235,7 @@ def test_surfaces_lie_on_the_atoms_in_tiled_and_shifted_cells(desk: Desk) -> Non
     dock.level.in_3d.setChecked(True)
     desk.type(dock.level.level, 0.6)
     dock.count.in_3d.setChecked(True)
+    dock.plane.form.in_3d.setChecked(True)
     dock.plane.form.kind.setCurrentIndex(dock.plane.form.kind.findData("atoms"))
     desk.settle()
     # Atoms are taken from those selected on the canvas.
