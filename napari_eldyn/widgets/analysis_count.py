@@ -30,7 +30,6 @@ from napari_eldyn.viewer.region_pick import selected_atoms
 from napari_eldyn.viewer.region_surface import RegionSurface, layer_data, sphere_data
 from napari_eldyn.viewer.shown_field import ShownField
 from napari_eldyn.widgets.analysis_parts import (
-    AtomBox,
     MillerBox,
     follow_switch,
     form,
@@ -43,6 +42,7 @@ from napari_eldyn.widgets.analysis_parts import (
     set_number,
     whole_numbers,
 )
+from napari_eldyn.widgets.atom_box import AtomBox
 from napari_eldyn.widgets.parts import row
 
 if TYPE_CHECKING:

@@ -1,11 +1,10 @@
-"""Fields of the Analysis dock: numbers with units, Miller indices, atoms."""
+"""Fields of the Analysis dock: numbers with units, Miller indices."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from ase.data import chemical_symbols
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -24,7 +23,6 @@ from napari_eldyn.viewer.own_surface import OwnSurface
 from napari_eldyn.widgets.parts import spin
 
 __all__ = [
-    "AtomBox",
     "MillerBox",
     "follow_switch",
     "form",
@@ -129,9 +127,9 @@ def whole_numbers(values: Any, count: int) -> list[int] | None:
 
 
 def pick_button(tip: str) -> QToolButton:
-    """Return a small button that takes over what is selected on the canvas."""
+    """Return a button that takes over what is selected on the canvas."""
     button = QToolButton()
-    button.setText("⌖")
+    button.setText("Pick")
     button.setToolTip(tip)
     button.setAutoRaise(True)
     return button
@@ -171,53 +169,3 @@ class MillerBox(QWidget):
     def text(self) -> str:
         """As crystallographers write them."""
         return miller_text(self.indices)
-
-
-class AtomBox(QSpinBox):
-    """The number of an atom, counted from 1 as the files do, before its element."""
-
-    def __init__(self, number: int, tip: str) -> None:
-        super().__init__()
-        self._numbers: Sequence[int] = ()
-        self.setRange(1, 1)
-        self.setToolTip(tip)
-        self.setKeyboardTracking(False)
-        self._wanted = number
-        self.valueChanged.connect(self._show_element)
-
-    @property
-    def index(self) -> int:
-        """Index of the atom, counted from 0."""
-        return self.value() - 1
-
-    @property
-    def text_of_atom(self) -> str:
-        """Such as ``Li5``."""
-        known = self.index < len(self._numbers)
-        symbol = chemical_symbols[self._numbers[self.index]] if known else ""
-        return f"{symbol}{self.value()}"
-
-    def set_atoms(self, numbers: Sequence[int]) -> None:
-        """Offer the atoms of these atomic numbers, without telling anybody."""
-        if len(numbers) == len(self._numbers) and all(
-            a == b for a, b in zip(numbers, self._numbers, strict=True)
-        ):
-            return
-        first = not len(self._numbers)
-        self._numbers = [int(n) for n in numbers]
-        was = self.blockSignals(True)
-        value = self._wanted if first else self.value()
-        self.setRange(1, max(len(numbers), 1))
-        self.setValue(value)
-        self.blockSignals(was)
-        self._show_element()
-
-    def want(self, number: int) -> None:
-        """Choose an atom, counted from 1, now or as soon as there are so many."""
-        self._wanted = number
-        put(self, number)
-        self._show_element()
-
-    def _show_element(self, _: int = 0) -> None:
-        known = self.index < len(self._numbers)
-        self.setPrefix(f"{chemical_symbols[self._numbers[self.index]]} " if known else "")

@@ -22,7 +22,6 @@ from napari_eldyn.viewer.plane_cut import PlaneChoice, PlaneCut
 from napari_eldyn.viewer.plane_place import ShownCells
 from napari_eldyn.viewer.shown_field import ShownField
 from napari_eldyn.widgets.analysis_parts import (
-    AtomBox,
     MillerBox,
     form,
     in_words,
@@ -35,6 +34,7 @@ from napari_eldyn.widgets.analysis_parts import (
     set_number,
     whole_numbers,
 )
+from napari_eldyn.widgets.atom_box import AtomBox
 from napari_eldyn.widgets.parts import row
 
 __all__ = ["PlaneForm"]

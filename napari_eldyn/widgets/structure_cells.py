@@ -19,6 +19,7 @@ from napari_eldyn.viewer.cell_box import VECTOR_NAMES
 from napari_eldyn.viewer.cell_view import MOST_TILES, CellView
 from napari_eldyn.viewer.structure import Structure
 from napari_eldyn.viewer.structure_pick import AtomPicking
+from napari_eldyn.widgets.atom_box import AtomBox
 from napari_eldyn.widgets.parts import spin
 
 __all__ = ["ShiftBox", "TilingRow"]
@@ -97,8 +98,7 @@ class ShiftBox(QWidget):
             grid.addWidget(value, place, 2)
             self.sliders.append(slider)
             self.values.append(value)
-        self.atom = spin(0, 0, "Index of an atom, from 0")
-        self.atom.setPrefix("atom ")
+        self.atom = AtomBox(1, "An atom, counted from 1")
         self.centre = QPushButton("Centre")
         self.centre.setToolTip("Move this atom to the middle of what is shown")
         self.pick = QPushButton("Pick")
@@ -115,7 +115,7 @@ class ShiftBox(QWidget):
         column.setSpacing(5)
         column.addLayout(grid)
         column.addLayout(buttons)
-        self.centre.clicked.connect(lambda: structure.centre_on_atom(self.atom.value()))
+        self.centre.clicked.connect(lambda: structure.centre_on_atom(self.atom.index))
         self.pick.toggled.connect(picking.set_on)
         self.reset.clicked.connect(self._reset)
         picking.changed.connect(self.pick.setChecked)
@@ -136,7 +136,7 @@ class ShiftBox(QWidget):
         self._view.fraction = (0.0, 0.0, 0.0)
 
     def _picked(self, atom: int) -> None:
-        self.atom.setValue(atom)
+        self.atom.want(atom + 1)
         self._structure.centre_on_atom(atom)
 
     def update_values(self) -> None:
@@ -148,7 +148,7 @@ class ShiftBox(QWidget):
         for slider in (*self.sliders, self.reset):
             slider.setEnabled(trajectory is not None)
         if has_atoms and trajectory is not None and trajectory.numbers is not None:
-            self.atom.setMaximum(len(trajectory.numbers) - 1)
+            self.atom.set_atoms(trajectory.numbers.tolist())
         if trajectory is None:
             for value in self.values:
                 value.setText("")
