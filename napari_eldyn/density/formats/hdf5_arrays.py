@@ -64,9 +64,23 @@ class Hdf5File:
         with naming(self._path, "not a whole HDF5 file"), self._opened() as file:
             dataset = file[name]
             _check_size(dataset)
-            if h5py.check_string_dtype(dataset.dtype) is not None:
+            text = h5py.check_string_dtype(dataset.dtype)
+            if text is not None:
+                if text.length is None:
+                    self._check_text(dataset)
                 dataset = dataset.asstr()
             return np.asarray(dataset[()] if index is None else dataset[index])
+
+    def _check_text(self, dataset: h5py.Dataset) -> None:
+        """Refuse a text that claims to be longer than the file, which HDF5 makes room for."""
+        offset = dataset.id.get_offset()
+        if dataset.size != 1 or offset is None:
+            raise ValueError(f"'{dataset.name}' is not a single text")
+        with self._path.open("rb") as file:
+            file.seek(offset)
+            length = int.from_bytes(file.read(4), "little")
+            if length > file.seek(0, 2):
+                raise ValueError(f"'{dataset.name}' claims a text of {length} bytes")
 
 
 def _check_size(dataset: h5py.Dataset) -> None:
