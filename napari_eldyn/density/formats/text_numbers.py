@@ -201,7 +201,8 @@ def _fill_columns(
                 return n_records
             position = start + first * columns.size
             buffer = _BLANKS + buffer[PAD:]
-            n_numbers, end = _parse_words(out, buffer, True, scale, position)
+            # Where lines are not as long as supposed, the last word may be cut.
+            n_numbers, end = _parse_words(out, buffer, False, scale, position)
         return n_records if n_numbers == len(out) and not buffer[PAD + end :].strip() else 0
 
     def tasks() -> Iterator[Callable[[], int]]:
