@@ -84,7 +84,7 @@ def _field_lines(trajectory: DensityTrajectory) -> Iterable[Line]:
     yield "first frame", f"{electrons:.4f} electrons, {values}"
     expected = trajectory.provenance.get("expected_electrons")
     if trajectory.kind == "pseudo" and not expected:
-        yield "expected", "no whole number: a pseudo density leaves electrons near the nuclei out"
+        yield "expected", "no whole number: a pseudo density is smoothed near the nuclei"
     else:
         yield "expected", _expected(electrons, expected)
 

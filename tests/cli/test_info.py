@@ -188,14 +188,16 @@ def test_what_the_files_leave_open(info, tmp_path: Path) -> None:
     assert "x_0.npy: the file holds no cell. Give it with --cell" in err
     code, _, err = info(*files, "--cell", "4 5 6")
     assert "Give it with --unit (one of e/Å³, e/bohr³)" in err
-    given = ("--cell", "4 5 6", "--unit", "e/A3", "--kind", "pseudo")
+    given = ("--cell", "4 5 6", "--unit", "e/A3", "--kind", "valence")
     code, lines, err = info(*files, *given)
     assert (code, err) == (0, "")
     assert lines["frames"] == "3"
     assert lines["times"] == "not in the files (give --timestep); frames are counted"
-    assert lines["density"] == "pseudo, electrons/Å³"
+    assert lines["density"] == "valence, electrons/Å³"
     assert lines["expected"] == "not known; the nearest whole number is 120"
     assert lines["size on disk"].endswith("in 3 files")
+    _, lines, _ = info(*files, *given[:-1], "pseudo")
+    assert lines["expected"].startswith("no whole number: a pseudo density")
     _, lines, _ = info(tmp_path / "x_*.npy", *given, "--timestep", "0.5")
     assert lines["times"] == "0 to 1 fs, every 0.5 fs"
 
