@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,13 +26,6 @@ _SPACE = 32
 _NEWLINE = 10
 _PLAIN_ZERO = int.from_bytes(b" 0.", "little")
 _LONGEST = 24  # sign, digit, point, 16 digits, exponent, and the byte before
-
-_STEPS = (
-    (8, 0x00FF00FF00FF00FF, 10),
-    (16, 0x0000FFFF0000FFFF, 100),
-    (32, 0x00000000FFFFFFFF, 10_000),
-)
-"""Bits of a part of a word, which parts to keep, and what the first of two is worth."""
 
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -166,10 +159,10 @@ def decode_columns(
         ) -> npt.NDArray[Any]:
             # Records last: the innermost loop is then the longest.
             strides = (columns.line, columns.width, columns.size)
-            return np.ndarray(shape, dtype, buffer, first_end - back, strides).copy()
+            return np.ndarray(shape, dtype, buffer, first_end - back, strides).copy().reshape(-1)
 
-        decoded, wrong = _decode(gather, columns.fraction, scale)
-        if wrong is not None:
+        decoded = _decode(gather, columns.fraction, scale)
+        if decoded is None:
             return False
         by_place = decoded.reshape(-1, n_records)
         if n_records > len(by_place):
@@ -202,17 +195,44 @@ def decode_words(
         Which of them are written in another way, so that their values mean nothing.
     """
     starts = len(buffer) - _LONGEST + 1
-    windows = np.ndarray((starts,), f"V{_LONGEST}", buffer, 0, (1,))[ends - _LONGEST]
+    words = np.ndarray((starts,), f"V{_LONGEST}", buffer, 0, (1,))[ends - _LONGEST]
+    values = None if _longer(words, fraction).any() else _decode_each(words, fraction, scale)
+    if values is not None:
+        return values, None
+    right = _are_right(words, fraction)
+    values = np.full(len(words), np.nan)
+    decoded = _decode_each(words[right], fraction, scale)
+    if decoded is None:
+        return values, np.ones(len(words), dtype=np.bool_)
+    values[right] = decoded
+    return values, ~right
 
+
+def _decode_each(words: npt.NDArray[np.void], fraction: int, scale: float) -> Values | None:
     def gather(back: int, dtype: str) -> npt.NDArray[Any]:
-        return np.ndarray(ends.shape, dtype, windows, _LONGEST - back, (_LONGEST,)).copy()
+        return np.ndarray(words.shape, dtype, words, _LONGEST - back, (_LONGEST,)).copy()
 
-    values, wrong = _decode(gather, fraction, scale)
-    # A longer word, such as 12.5E+00: its last part must not be taken for all of it.
-    longer = (gather(fraction + 7, "u1") > _SPACE) & (gather(fraction + 8, "u1") > _SPACE)
-    if longer.any():
-        wrong = longer if wrong is None else wrong | longer
-    return values, wrong
+    return _decode(gather, fraction, scale)
+
+
+def _longer(words: npt.NDArray[np.void], fraction: int) -> Flags:
+    """Return which words go on before the sign's place, as ``12.5E+00`` does."""
+    characters = words.view(np.uint8).reshape(-1, _LONGEST)
+    sign, before = characters[:, -fraction - 7], characters[:, -fraction - 8]
+    return (sign > _SPACE) & (before > _SPACE)
+
+
+def _are_right(words: npt.NDArray[np.void], fraction: int) -> Flags:
+    """Return which words are written as ``±d.dddE±dd``."""
+    characters = words.view(np.uint8).reshape(-1, _LONGEST)
+    digits = [*range(-fraction - 4, -4), -2, -1]
+    right = np.all(np.abs(characters[:, digits].astype(np.int16) * 2 - 105) <= 9, axis=1)
+    for place, allowed in ((-3, b"+-"), (-4, b"EeDd"), (-fraction - 5, b".")):
+        right &= np.isin(characters[:, place], list(allowed))
+    head = characters[:, -fraction - 7 : -fraction - 5].copy().view("<u2").reshape(-1)
+    is_head = ~np.isnan(_leading_digits(fraction)[head ^ np.uint16(_PLAIN_ZERO & 0xFFFF)])
+    is_right: Flags = right & is_head & ~_longer(words, fraction)
+    return is_right
 
 
 def _blank_columns(columns: Columns, per_line: int, line: int) -> list[int]:
@@ -222,72 +242,72 @@ def _blank_columns(columns: Columns, per_line: int, line: int) -> list[int]:
     return [column for column in range(line) if column not in taken]
 
 
-def _decode(gather: _Gather, fraction: int, scale: float) -> tuple[Values, Flags | None]:
-    """Decode ``±d.dddE±dd``; ``gather(back, dtype)`` gives what lies so far before the ends."""
+def _decode(gather: _Gather, fraction: int, scale: float) -> Values | None:
+    """Decode ``±d.dddE±dd``; ``gather(back, dtype)`` gives what lies so far before the ends.
+
+    None if any of them is written otherwise.
+    """
     exponent = gather(4, "<u4")
     exponent ^= np.uint32(0x30302944)
     # Letter, sign and high halves of the digits; what is left open, the table of powers knows.
-    checks = [_Check(exponent, 0xF0F0F9DE)]
-    key = exponent & np.uint32(0x0F0F0600)
-    key *= np.uint32(0x1001)
-    key >>= np.uint32(21)
-    power = (_powers(fraction) * scale)[key.astype(np.intp)]
-
-    values, check = _digits(gather, 4, min(fraction, 8))
-    checks.append(check)
-    if fraction > 8:
-        high, check = _digits(gather, 12, fraction - 8)
-        checks.append(check)
-        values += high * np.uint64(10**8)
+    if _bits(exponent) & 0xF0F0F9DE:
+        return None
+    exponent &= np.uint32(0x0F0F0600)
+    exponent *= np.uint32(0x1001)
+    exponent >>= np.uint32(21)
+    power = np.take(_powers(fraction) * scale, exponent.astype(np.intp), mode="clip")
 
     head = gather(fraction + 7, "<u4")  # sign, leading digit, point, a digit
     head ^= np.uint32(_PLAIN_ZERO)
-    if _Check(head, 0xFFFFFF).fails():
-        checks.append(_Check(head, 0xFF0000))
-        leading = _leading_digits(fraction)[(head & np.uint32(0xFFFF)).astype(np.intp)]
-        values = values + np.abs(leading)
-        values *= np.copysign(power, leading)
-    else:
-        values = values * power
-    if any(check.fails() for check in checks) or np.isnan(values.max(initial=0.0)):
-        wrong = np.isnan(values)
-        for check in checks:
-            wrong |= (check.words & check.words.dtype.type(check.bits)).astype(np.bool_)
-        return values, wrong
-    return values, None
+    differing = _bits(head)
+    if differing & 0xFF0000:
+        return None
+    integers = _digits(gather, 4, min(fraction, 8))
+    if integers is None:
+        return None
+    if fraction > 8:
+        high = _digits(gather, 12, fraction - 8)
+        if high is None:
+            return None
+        high = high.astype(np.int64)
+        high *= 10**8
+        integers = integers.astype(np.int64)
+        integers += high
+    values = integers.astype(np.float64)
+    if differing & 0xFFFF:
+        head &= np.uint32(0xFFFF)
+        leading = np.take(_leading_digits(fraction), head.astype(np.intp), mode="clip")
+        if np.signbit(leading).any():
+            np.copysign(power, leading, out=power)
+            np.abs(leading, out=leading)
+        values += leading
+    values *= power
+    # A number that is none, from either table, shows in the largest.
+    return None if np.isnan(values.max(initial=0.0)) else values
 
 
-class _Check(NamedTuple):
-    """Words that must not have any of some bits."""
-
-    words: npt.NDArray[Any]
-    bits: int
-
-    def fails(self) -> bool:
-        return bool(int(np.bitwise_or.reduce(self.words, axis=None)) & self.bits)
+def _bits(words: npt.NDArray[Any]) -> int:
+    return int(np.bitwise_or.reduce(words, axis=None))
 
 
-def _digits(gather: _Gather, back: int, count: int) -> tuple[npt.NDArray[Any], _Check]:
-    """Decode the digits, at most 8, that end `back` bytes before the ends, as integers."""
+def _digits(gather: _Gather, back: int, count: int) -> npt.NDArray[Any] | None:
+    """Decode the digits, at most 8, that end `back` bytes before the ends; None if they are none.
+
+    Of two neighbours, the first is worth ten times the second; of two pairs, a hundred times; …
+    """
     size = 4 if count <= 4 else 8
-    kind = np.uint32 if size == 4 else np.uint64
-
-    def repeated(byte: int) -> int:
-        return int.from_bytes(bytes([byte]) * size, "little")
-
-    digits = gather(back + size, f"<u{size}")
-    digits ^= kind(repeated(ord("0")))
+    kind = np.dtype(f"<u{size}").type
+    words = gather(back + size, f"<u{size}")
+    words ^= kind(int.from_bytes(b"0" * size, "little"))
     if count < size:
-        digits &= kind((1 << 8 * size) - (1 << 8 * (size - count)))
-    check: npt.NDArray[Any] = digits + kind(repeated(6))
-    check |= digits
-    # Of two neighbours, the first is worth ten times the second; of two pairs, a hundred times; …
-    for bits, mask, factor in _STEPS[: 2 if size == 4 else 3]:
-        digits *= kind((factor << bits) + 1)
-        digits >>= kind(bits)
-        if 2 * bits < 8 * size:
-            digits &= kind(mask & repeated(0xFF))
-    return digits, _Check(check, repeated(0xF0))
+        words &= kind((1 << 8 * size) - (1 << 8 * (size - count)))
+    if words.view(np.uint8).max(initial=0) > 9:
+        return None
+    for part, worth in ((2, 10), (4, 100), (8, 10_000))[: 2 if size == 4 else 3]:
+        parts = words.view(f"<u{part}")
+        parts *= parts.dtype.type((worth << 4 * part) + 1)
+        parts >>= parts.dtype.type(4 * part)
+    return words
 
 
 @lru_cache
