@@ -174,8 +174,8 @@ def _unit(path: Path, texts: list[str], options: OpenOptions) -> tuple[Unit | No
     if options.unit is not None:
         return options.unit, f"{options.unit}, as asked for"
     for text in texts:
-        for match in _IN_BRACKETS.finditer(text):
-            named = match[1] or match[2] or ""
+        # A comment may be the unit and nothing else.
+        for named in (text, *(m[1] or m[2] or "" for m in _IN_BRACKETS.finditer(text))):
             if (unit := unit_named(named)) is not None:
                 return unit, named
     for text in texts:

@@ -97,6 +97,7 @@ def find_objects(source: ByteSource) -> DxObjects:
                 array = _array(source, begun, statement, after + 1)
                 found.arrays[statement[1]] = array
                 position = find_numbers_end(source, array.start, array.items)
+                _check_no_more(source, position, array.items)
                 statement, going_on = statement[:2], True
                 break
     _add(source, begun, statement, found)
@@ -154,6 +155,15 @@ def _array(source: ByteSource, begun: int, words: list[str], start: int) -> DxAr
             source, begun, "the array should be of rank 0, with a number of items that can be meant"
         ) from None
     return DxArray(items, start)
+
+
+def _check_no_more(source: ByteSource, end: int, items: int) -> None:
+    """Refuse an array that goes on after its items: its values would be put at other points."""
+    rest = source.read(end, 4096)
+    following = rest.lstrip()
+    if following and following[:1] in b"+-.0123456789":
+        where = end + len(rest) - len(following)
+        raise _error(source, where, f"there are more numbers than the {items} items of the array")
 
 
 def _after(words: list[str], keyword: str, count: int) -> list[str]:
