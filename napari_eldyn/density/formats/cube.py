@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,14 @@ _T = TypeVar("_T")
 _FIELD_NAMES = {"density": "density", "spin_density": "density_spin"}
 
 
+class _Meaning(NamedTuple):
+    """What the values of a cube are: the quantity, which value each channel is, and the factor."""
+
+    quantity: str
+    datasets: dict[str, int]
+    scale: float
+
+
 class CubeFile:
     """An opened file of one or several cubes.
 
@@ -50,23 +58,22 @@ class CubeFile:
     cubes : sequence of CubeHeader
         One per frame.
     options : OpenOptions
+    first_volume : ndarray, optional
+        The first frame, where it had to be read; kept for the first call of `read`.
     """
 
     def __init__(
-        self, source: ByteSource, cubes: Sequence[CubeHeader], options: OpenOptions
+        self,
+        source: ByteSource,
+        cubes: Sequence[CubeHeader],
+        options: OpenOptions,
+        first_volume: npt.NDArray[np.float32] | None = None,
     ) -> None:
         self._source = source
         self._cubes = cubes
-        first = cubes[0]
-        quantity = find_quantity(first.comments, has_dataset_ids=bool(first.dataset_ids))
-        self._datasets = _datasets(source.path, first, quantity, options.dataset)
-        if self._datasets[DENSITY] > 0 and not first.dataset_ids:
-            quantity = "unknown"
-        in_angstrom = options.unit == "e/Å³" and "density" in quantity
-        self._scale = 1.0 if in_angstrom else SCALES.get(quantity, 1.0)
-        # What was read to look at the end planes is kept for the first read.
-        self._repeats, self._first_values = self._find_repeats(quantity)
-        self.header = self._header(quantity, options)
+        self._meaning = _meaning(source.path, cubes[0], options)
+        self._repeats, self._first_volume = self._find_repeats(first_volume)
+        self.header = self._header(self._meaning.quantity, options)
 
     def read(self, frame: int, channel: str = DENSITY) -> npt.NDArray[np.float32]:
         """Return one volume, without end planes that repeat the first ones.
@@ -76,30 +83,34 @@ class CubeFile:
         EldynError
             Naming the file and the line, if it is damaged.
         """
-        values = self._first_values
-        self._first_values = None
+        values, self._first_volume = self._first_volume, None
         if values is None or frame or channel != DENSITY:
-            values = self._values(frame, channel)
+            cube = self._cubes[frame]
+            values, _ = _read_volume(self._source, cube, self._meaning, channel)
         if self._repeats:
             values = values[:-1, :-1, :-1]
         return np.ascontiguousarray(values)
 
-    def _values(self, frame: int, channel: str) -> npt.NDArray[np.float32]:
-        cube = self._cubes[frame]
-        scale = 1.0 if channel.startswith("value_") else self._scale
-        count = math.prod(cube.shape) * cube.n_values
-        values, _ = read_numbers(self._source, cube.data_start, count, scale=scale)
-        return values.reshape(*cube.shape, cube.n_values)[..., self._datasets[channel]]
-
-    def _find_repeats(self, quantity: str) -> tuple[bool, npt.NDArray[np.float32] | None]:
+    def _find_repeats(
+        self, volume: npt.NDArray[np.float32] | None
+    ) -> tuple[bool, npt.NDArray[np.float32] | None]:
+        """Look for end planes, and return the first frame if it was read."""
         cube = self._cubes[0]
-        row, _ = read_numbers(self._source, cube.data_start, cube.shape[2] * cube.n_values)
+        if volume is None:
+            count = cube.shape[2] * cube.n_values
+            numbers, _ = read_numbers(self._source, cube.data_start, count)
+            row = numbers[self._meaning.datasets[DENSITY] :: cube.n_values]
+        else:
+            row = volume[0, 0]
         voxel = abs(float(np.linalg.det(cube.voxel_vectors)))
-        return find_end_planes(
-            row[self._datasets[DENSITY] :: cube.n_values],
-            lambda: self._values(0, DENSITY),
-            voxel if quantity == "density" else 0.0,
+        repeats, read = find_end_planes(
+            row,
+            lambda: (
+                _read_volume(self._source, cube, self._meaning)[0] if volume is None else volume
+            ),
+            voxel if self._meaning.quantity == "density" else 0.0,
         )
+        return repeats, volume if read is None else read
 
     def _header(self, quantity: str, options: OpenOptions) -> VolumeHeader:
         first = self._cubes[0]
@@ -127,7 +138,7 @@ class CubeFile:
         return VolumeHeader(
             checked_grid(self._source.path, cell, shape, first.origin),
             n_frames=len(self._cubes),
-            channels=tuple(self._datasets),
+            channels=tuple(self._meaning.datasets),
             quantity=quantity,
             kind=options.kind or find_kind(first.comments) or "unknown",
             numbers=first.numbers if len(first.numbers) else None,
@@ -163,14 +174,39 @@ def open_cube(path: Path, options: OpenOptions) -> CubeFile:
     """
     source = open_source(path)
     cubes: list[CubeHeader] = []
+    first_volume: npt.NDArray[np.float32] | None = None
     start: int | None = 0
     while start is not None:
         cube = read_cube_header(source, start)
         _check_belongs(path, cubes, cube)
         cubes.append(cube)
-        count = math.prod(cube.shape) * cube.n_values
-        start = _next_cube(source, find_numbers_end(source, cube.data_start, count))
-    return CubeFile(source, cubes, options)
+        if len(cubes) == 1 and source.size is None:
+            # To find the end of compressed values takes almost as long as to read them.
+            first_volume, end = _read_volume(source, cube, _meaning(path, cube, options))
+        else:
+            count = math.prod(cube.shape) * cube.n_values
+            end = find_numbers_end(source, cube.data_start, count)
+        start = _next_cube(source, end)
+    return CubeFile(source, cubes, options, first_volume)
+
+
+def _meaning(path: Path, cube: CubeHeader, options: OpenOptions) -> _Meaning:
+    quantity = find_quantity(cube.comments, has_dataset_ids=bool(cube.dataset_ids))
+    datasets = _datasets(path, cube, quantity, options.dataset)
+    if datasets[DENSITY] > 0 and not cube.dataset_ids:
+        quantity = "unknown"
+    in_angstrom = options.unit == "e/Å³" and "density" in quantity
+    return _Meaning(quantity, datasets, 1.0 if in_angstrom else SCALES.get(quantity, 1.0))
+
+
+def _read_volume(
+    source: ByteSource, cube: CubeHeader, meaning: _Meaning, channel: str = DENSITY
+) -> tuple[npt.NDArray[np.float32], int]:
+    """Return a volume with all its planes, and the offset after the values of its cube."""
+    scale = 1.0 if channel.startswith("value_") else meaning.scale
+    count = math.prod(cube.shape) * cube.n_values
+    values, end = read_numbers(source, cube.data_start, count, scale=scale)
+    return values.reshape(*cube.shape, cube.n_values)[..., meaning.datasets[channel]], end
 
 
 def _next_cube(source: ByteSource, end: int) -> int | None:
