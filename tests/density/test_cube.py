@@ -454,6 +454,18 @@ def test_damage_is_named(
         open_any(path)[0]
 
 
+@pytest.mark.parametrize("n_cubes", [1, 2])
+def test_a_blank_within_a_number_does_not_shift_the_values(tmp_path: Path, n_cubes: int) -> None:
+    """Both halves are numbers; where the cube ends is computed, as its lines are equally long."""
+    lines = text(field((20, 20, 12))).split("\n")
+    lines[200] = lines[200].replace("E-01", " -01", 1)
+    assert len(lines[200].split()) == 7
+    path = tmp_path / "bad.cube"
+    path.write_text("\n".join(lines) * n_cubes)
+    with pytest.raises(EldynError, match=r"bad\.cube: line \d+: .*values"):
+        open_any(path)[0]
+
+
 def test_damaged_numbers_of_data_sets(tmp_path: Path) -> None:
     lines = text(field((3, 4, 3, 2)), ids=(4, 5)).split("\n")
     for line in ("", "x 4 5", "0", "2 4 5 6", "99999 1", "-2 4 5"):

@@ -238,3 +238,14 @@ def test_more_numbers_than_items_are_no_silent_matter(tmp_path: Path) -> None:
     path.write_text(changed)
     with pytest.raises(EldynError, match=r"bad\.dx: line 39: there are more numbers than the 90"):
         open_any(path)[0]
+
+
+def test_a_blank_within_a_number_does_not_shift_the_values(tmp_path: Path) -> None:
+    """Both halves are numbers; where the array ends is computed, as its lines are equally long."""
+    lines = text(field((20, 20, 12))).split("\n")
+    lines[200] = lines[200].replace("E-01", " -01", 1)
+    assert len(lines[200].split()) == 4
+    path = tmp_path / "bad.dx"
+    path.write_text("\n".join(lines))
+    with pytest.raises(EldynError, match=r"bad\.dx: line \d+: .*values"):
+        open_any(path)[0]

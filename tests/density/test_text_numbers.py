@@ -185,6 +185,14 @@ def test_what_is_no_finite_number_is_named_with_its_line(
             read_numbers(open_source(path), 0, count)
 
 
+def test_no_word_as_the_others_seem_to_be() -> None:
+    """A sign on a line of its own, before a number without a leading digit."""
+    with pytest.raises(EldynError, match="x: line 1: “-” is not a number"):
+        parse_numbers(b"-\n.54077704006E+04  6.31976140177E-12\n", 2, path="x")
+    found = parse_numbers(b"\f.54077704006E+04\f.5E1", 2, path="x")
+    assert found.tolist() == [5407.7704006, 5.0]
+
+
 def test_too_few_and_too_many(tmp_path: Path) -> None:
     text = lines_of(["1.00000E+00"] * 100, 6)
     path = tmp_path / "x.txt"

@@ -57,6 +57,8 @@ class CubeFile:
     source : ByteSource
     cubes : sequence of CubeHeader
         One per frame.
+    ends : sequence of int
+        Offset after the values of each.
     options : OpenOptions
     first_volume : ndarray, optional
         The first frame, where it had to be read; kept for the first call of `read`.
@@ -66,11 +68,13 @@ class CubeFile:
         self,
         source: ByteSource,
         cubes: Sequence[CubeHeader],
+        ends: Sequence[int],
         options: OpenOptions,
         first_volume: npt.NDArray[np.float32] | None = None,
     ) -> None:
         self._source = source
         self._cubes = cubes
+        self._ends = ends
         self._meaning = _meaning(source.path, cubes[0], options)
         self._repeats, self._first_volume = self._find_repeats(first_volume)
         self.header = self._header(self._meaning.quantity, options)
@@ -85,11 +89,23 @@ class CubeFile:
         """
         values, self._first_volume = self._first_volume, None
         if values is None or frame or channel != DENSITY:
-            cube = self._cubes[frame]
-            values, _ = _read_volume(self._source, cube, self._meaning, channel)
+            values = self._read_whole(frame, channel)
         if self._repeats:
             values = values[:-1, :-1, :-1]
         return np.ascontiguousarray(values)
+
+    def _read_whole(self, frame: int, channel: str) -> npt.NDArray[np.float32]:
+        cube = self._cubes[frame]
+        values, end = _read_volume(self._source, cube, self._meaning, channel)
+        if end != self._ends[frame]:
+            # Lines are only counted when a file is opened; a blank within a number shifts the rest.
+            line = self._source.line_number(end)
+            raise EldynError(
+                f"line {line}: the values of the grid end here, but the lines of the cube do not",
+                path=self._source.path,
+                remedy="A number before is split in two, joined with another, or missing.",
+            )
+        return values
 
     def _find_repeats(
         self, volume: npt.NDArray[np.float32] | None
@@ -105,9 +121,7 @@ class CubeFile:
         voxel = abs(float(np.linalg.det(cube.voxel_vectors)))
         repeats, read = find_end_planes(
             row,
-            lambda: (
-                _read_volume(self._source, cube, self._meaning)[0] if volume is None else volume
-            ),
+            lambda: self._read_whole(0, DENSITY) if volume is None else volume,
             voxel if self._meaning.quantity == "density" else 0.0,
         )
         return repeats, volume if read is None else read
@@ -174,6 +188,7 @@ def open_cube(path: Path, options: OpenOptions) -> CubeFile:
     """
     source = open_source(path)
     cubes: list[CubeHeader] = []
+    ends: list[int] = []
     first_volume: npt.NDArray[np.float32] | None = None
     start: int | None = 0
     while start is not None:
@@ -186,8 +201,9 @@ def open_cube(path: Path, options: OpenOptions) -> CubeFile:
         else:
             count = math.prod(cube.shape) * cube.n_values
             end = find_numbers_end(source, cube.data_start, count)
+        ends.append(end)
         start = _next_cube(source, end)
-    return CubeFile(source, cubes, options, first_volume)
+    return CubeFile(source, cubes, ends, options, first_volume)
 
 
 def _meaning(path: Path, cube: CubeHeader, options: OpenOptions) -> _Meaning:

@@ -201,7 +201,7 @@ def decode_words(
         return values, None
     right = _are_right(words, fraction)
     values = np.full(len(words), np.nan)
-    decoded = _decode_each(words[right], fraction, scale)
+    decoded = _decode_each(words[right], fraction, scale) if right.any() else None
     if decoded is None:
         return values, np.ones(len(words), dtype=np.bool_)
     values[right] = decoded

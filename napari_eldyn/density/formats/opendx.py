@@ -104,9 +104,17 @@ class OpenDxFile:
         return np.ascontiguousarray(values[:nx, :ny, :nz])
 
     def _read(self) -> npt.NDArray[np.float32]:
-        values, _ = read_numbers(
+        values, end = read_numbers(
             self._source, self._array.start, self._array.items, scale=self._scale
         )
+        if end != self._array.end:
+            # Lines are only counted when a file is opened; a blank within a number shifts the rest.
+            line = self._source.line_number(end)
+            raise EldynError(
+                f"line {line}: the values of the grid end here, but the lines of the array do not",
+                path=self._source.path,
+                remedy="A number before is split in two, joined with another, or missing.",
+            )
         return values.reshape(self._shape)
 
 

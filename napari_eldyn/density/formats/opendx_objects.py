@@ -35,10 +35,11 @@ class DxGrid:
 
 @dataclass(frozen=True)
 class DxArray:
-    """Numbers in the file: how many, and the offset where they begin."""
+    """Numbers in the file: how many, and the offsets where they begin and end."""
 
     items: int
     start: int
+    end: int
 
 
 @dataclass(eq=False)
@@ -96,7 +97,7 @@ def find_objects(source: ByteSource) -> DxObjects:
                 after = offset + len(line)
                 array = _array(source, begun, statement, after + 1)
                 found.arrays[statement[1]] = array
-                position = find_numbers_end(source, array.start, array.items)
+                position = array.end
                 _check_no_more(source, position, array.items)
                 statement, going_on = statement[:2], True
                 break
@@ -154,7 +155,7 @@ def _array(source: ByteSource, begun: int, words: list[str], start: int) -> DxAr
         raise _error(
             source, begun, "the array should be of rank 0, with a number of items that can be meant"
         ) from None
-    return DxArray(items, start)
+    return DxArray(items, start, find_numbers_end(source, start, items))
 
 
 def _check_no_more(source: ByteSource, end: int, items: int) -> None:
