@@ -99,7 +99,11 @@ def find_columns(buffer: bytes) -> Columns | None:
     fraction = len(numbers[0][1])
     width = ends[1] - ends[0] if len(ends) > 1 else max(line, fraction + 7)
     regular = all(end == ends[0] + index * width for index, end in enumerate(ends))
-    if not regular or width < fraction + 7 or any(len(match[1]) != fraction for match in numbers):
+    if (
+        not regular
+        or not fraction + 7 <= width <= PAD
+        or any(len(match[1]) != fraction for match in numbers)
+    ):
         return None
     one_line = Columns(fraction, ends[0], width, len(ends), 1, line)
     are_ends = np.frombuffer(buffer, dtype=np.uint8)[PAD + line - 1 :: line] == _NEWLINE
@@ -145,11 +149,6 @@ def decode_columns(
         parts.append((start, 1, columns.rest, columns.rest_line, table[:, full:]))
     for start, n_lines, per_line, line, part in parts:
         offset = PAD + start
-        for column in _blank_columns(columns, per_line, line):
-            shape, strides = (n_lines, n_records), (columns.line, columns.size)
-            blanks = np.ndarray(shape, np.uint8, buffer, offset + column, strides)
-            if np.any(blanks > _SPACE):
-                return False
 
         def gather(
             back: int,
@@ -161,6 +160,14 @@ def decode_columns(
             strides = (columns.line, columns.width, columns.size)
             return np.ndarray(shape, dtype, buffer, first_end - back, strides).copy().reshape(-1)
 
+        beyond = range(columns.fraction + 8, columns.width + 1)
+        if any(gather(back, "u1").max(initial=0) > _SPACE for back in beyond):
+            return False
+        for column in _other_columns(columns, per_line, line):
+            shape, strides = (n_lines, n_records), (columns.line, columns.size)
+            blanks = np.ndarray(shape, np.uint8, buffer, offset + column, strides)
+            if blanks.max(initial=0) > _SPACE:
+                return False
         decoded = _decode(gather, columns.fraction, scale)
         if decoded is None:
             return False
@@ -235,11 +242,10 @@ def _are_right(words: npt.NDArray[np.void], fraction: int) -> Flags:
     return is_right
 
 
-def _blank_columns(columns: Columns, per_line: int, line: int) -> list[int]:
-    """Columns of a line before, between and after its numbers with their signs."""
-    ends = range(columns.first_end, columns.first_end + per_line * columns.width, columns.width)
-    taken = {end - back for end in ends for back in range(1, columns.fraction + 8)}
-    return [column for column in range(line) if column not in taken]
+def _other_columns(columns: Columns, per_line: int, line: int) -> list[int]:
+    """Columns of a line before and after the widths of its numbers."""
+    last_end = columns.first_end + (per_line - 1) * columns.width
+    return [*range(columns.first_end - columns.width), *range(last_end, line)]
 
 
 def _decode(gather: _Gather, fraction: int, scale: float) -> Values | None:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +25,9 @@ from napari_eldyn.exceptions import EldynError
 __all__ = ["find_numbers_end", "parse_numbers", "read_numbers"]
 
 _BLOCK = 512 * 1024
+_SAMPLE = 128 * 1024
 _LONGEST_NUMBER = 64
 _NUMBER = re.compile(rb"([+-]?(?:\d+\.?\d*|\.\d+))(?:[EeDd]([+-]?\d{1,4})|([+-]\d{3,4}))?")
-_MOST_THREADS = 4
 _BLANKS = b" " * PAD
 _ODD_WORDS = 8
 """One word in so many may be written unlike the others before all are parsed one by one."""
@@ -161,7 +157,7 @@ def _fill(values: Floats, read: _Read, start: int, scale: float) -> int:
     # The C library of Linux keeps as much freed memory as the largest block ever freed had; less,
     # and the arrays of every block of text would be given back and faulted in again, page by page.
     np.empty(8 * _BLOCK, dtype=np.uint8)
-    columns = find_columns(_BLANKS + read(start, _BLOCK))
+    columns = find_columns(_BLANKS + read(start, _SAMPLE))
     done, position = _fill_columns(values, read, start, scale, columns) if columns else (0, start)
     carry = b""
     while done < len(values):
@@ -193,59 +189,32 @@ def _fill_columns(
     """
     per_block = max(1, _BLOCK // columns.size)
     total = (len(values) - 1) // columns.count
-
-    def decode(buffer: bytes, first: int, n_records: int) -> int:
-        out = values[first * columns.count : (first + n_records) * columns.count]
-        with np.errstate(over="ignore"):
-            if decode_columns(buffer, columns, n_records, out, scale):
-                return n_records
-            position = start + first * columns.size
-            buffer = _BLANKS + buffer[PAD:]
-            # Where lines are not as long as supposed, the last word may be cut.
-            n_numbers, end = _parse_words(out, buffer, False, scale, position)
-        return n_records if n_numbers == len(out) and not buffer[PAD + end :].strip() else 0
-
-    def tasks() -> Iterator[Callable[[], int]]:
-        for first in range(0, total, per_block):
-            n_records = min(per_block, total - first)
-            # What lies before the records stands for the blanks of a buffer.
-            begin = max(0, start + first * columns.size - PAD)
-            padding = b" " * (begin + PAD - start - first * columns.size)
-            size = n_records * columns.size + PAD
-            buffer = padding + read(begin, size - len(padding))
-            if len(buffer) < size:
-                return
-            yield partial(decode, buffer, first, n_records)
-
-    few = total < 4 * per_block
-    n_threads = 1 if few else min(_MOST_THREADS, len(os.sched_getaffinity(0)))
     done = 0
-    for n_records in _results(tasks(), n_threads):
-        if not n_records:
+    while done < total:
+        n_records = min(per_block, total - done)
+        position = start + done * columns.size
+        # What lies before the records stands for the blanks of a buffer.
+        begin, size = max(0, position - PAD), n_records * columns.size + PAD
+        padding = b" " * (begin + PAD - position)
+        buffer = padding + read(begin, size - len(padding))
+        if len(buffer) < size:
             break
+        out = values[done * columns.count : (done + n_records) * columns.count]
+        with np.errstate(over="ignore"):
+            if not decode_columns(buffer, columns, n_records, out, scale):
+                buffer = _BLANKS + buffer[PAD:]
+                # Where lines are not as long as supposed, the last word may be cut.
+                n_numbers, end = _parse_words(out, buffer, False, scale, position)
+                if n_numbers < len(out) or buffer[PAD + end :].strip():
+                    break
         done += n_records
     return done * columns.count, start + done * columns.size
-
-
-def _results(tasks: Iterator[Callable[[], int]], n_threads: int) -> Iterator[int]:
-    """Yield what tasks return, in their order, while few of the next ones are worked on."""
-    if n_threads == 1:
-        yield from (task() for task in tasks)
-        return
-    with ThreadPoolExecutor(n_threads) as pool:
-        pending: deque[Future[int]] = deque()
-        for task in tasks:
-            pending.append(pool.submit(task))
-            if len(pending) > n_threads:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
 
 
 def _skip(read: _Read, start: int, count: int) -> int:
     """Return the offset of the byte after the last one of some numbers."""
     position, left = start, count
-    columns = find_columns(_BLANKS + read(start, _BLOCK))
+    columns = find_columns(_BLANKS + read(start, _SAMPLE))
     if columns and (n_records := (count - 1) // columns.count):
         # The text is only looked at here and there, which shows whether lines are alike.
         looked_at = (n_records * part // 4 - 1 for part in (1, 2, 3, 4))
