@@ -191,3 +191,15 @@ def test_damage_is_named_with_file_and_line(
     path.write_text("\n".join(change(whole.split("\n"))))
     with pytest.raises(EldynError, match=rf"bad\.xsf.*{message}"):
         open_any(path)[0]
+
+
+def test_a_blank_within_a_number_does_not_shift_the_values(tmp_path: Path) -> None:
+    """Both halves are numbers; where the grid ends is computed, as its lines are equally long."""
+    path = tmp_path / "bad.xsf"
+    padded = np.pad(field((12, 12, 12)), (0, 1), mode="wrap")
+    lines = text(padded, span=crystal().cell.array, structure=structure_of(crystal())).split("\n")
+    place = next(n for n, line in enumerate(lines) if n > 500 and line.endswith("E-01"))
+    lines[place] = lines[place].replace("E-01", " -01")
+    path.write_text("\n".join(lines))
+    with pytest.raises(EldynError, match=r"bad\.xsf: line \d+: the data grid should end"):
+        open_any(path)[0]

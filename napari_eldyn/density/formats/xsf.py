@@ -117,7 +117,14 @@ def open_xsf(path: Path, options: OpenOptions) -> XsfFile:
 
 def _values(source: ByteSource, grid: DataGrid, scale: float) -> npt.NDArray[np.float32]:
     nx, ny, nz = grid.shape
-    values, _ = read_numbers(source, grid.start, nx * ny * nz, scale=scale)
+    values, end = read_numbers(source, grid.start, nx * ny * nz, scale=scale)
+    # Lines are only counted when a file is opened; a blank within a number shifts the rest.
+    if not source.read(end, 4096).lstrip().upper().startswith((b"END_DATAGRID", b"#")):
+        raise EldynError(
+            f"line {source.line_number(end)}: the data grid should end here, after {nx} × {ny} × "
+            f"{nz} numbers: one before is split in two, joined with another, or missing",
+            path=source.path,
+        )
     return values.reshape(nz, ny, nx).transpose(2, 1, 0)
 
 
