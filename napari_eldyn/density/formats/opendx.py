@@ -195,7 +195,8 @@ def _unit(path: Path, texts: list[str], options: OpenOptions) -> tuple[Unit | No
 
 
 def _accepts(path: Path, head: bytes) -> bool:
-    return bool(_HEAD.search(head)) and (b"gridpositions" in head or b"data follows" in head)
+    # The pattern takes long where the words are not there.
+    return (b"gridpositions" in head or b"data follows" in head) and bool(_HEAD.search(head))
 
 
 FORMAT = VolumeFormat("OpenDX", ("*.dx",), _accepts, open_opendx)
