@@ -302,6 +302,8 @@ def _draw_structure_factor(
             room = 0.5 / sum(parts) * tall - 4 * style.em
             if text_size(label, style.rules.size)[0] > room:
                 label = "$S(q)$ (electrons)"
+            if text_size(label, style.rules.size)[0] > room - style.em / 4:  # with a long legend
+                label = "$S(q)$\n(electrons)"
             axes.set_ylabel(label)
     if options.modes:
         axes = rows[-1]

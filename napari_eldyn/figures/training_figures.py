@@ -21,6 +21,7 @@ from napari_eldyn.figures.packing import Floats, Integers
 from napari_eldyn.figures.presets import FigureStyle
 from napari_eldyn.figures.sheet import (
     constrained_figure,
+    fitted_lines,
     legend_on_top,
     letter_panel,
     scale_lines,
@@ -141,7 +142,10 @@ def draw_figs1(data: FigS1Data, style: FigureStyle, options: FigS1Options) -> Fi
                 letter_panel(axes, k, style)
             if k == 1:
                 axes.set_ylim(top=3.0)
-            if not beside and k < panels - 1:
+            if beside:  # the axes begin after their own numbers and label
+                room = style.width / 2 - 4 * style.em
+                axes.set_xlabel(fitted_lines(axes.get_xlabel(), style.rules.size, room))
+            elif k < panels - 1:
                 axes.set_xlabel("")
             if beside or k == 0:
                 add_density_axis(axes, data.mean, data.std)

@@ -73,6 +73,7 @@ def test_every_word_is_on_the_paper_and_none_covers_another(data, kind, preset, 
     style = figure_style(preset, columns)
     with style.context():
         figure = FIGURE_KINDS[kind].draw(data[kind], style, FIGURE_KINDS[kind].options())
+        figure.set_dpi(style.dpi)
         texts = texts_of(figure)
         width, height = figure.canvas.get_width_height()
     assert figure.get_size_inches()[1] <= style.largest_height + 1e-6
@@ -96,7 +97,8 @@ def test_figures_are_as_wide_as_the_columns_and_readable(data, preset):
         style = figure_style(preset, columns)
         with style.context():
             figure = draw_fig3(data["fig3"], style, Fig3Options())
-            texts = texts_of(figure)
+            figure.set_dpi(style.dpi)
+        texts = texts_of(figure)
         assert 25.4 * figure.get_size_inches()[0] == pytest.approx(width, abs=0.05)
         assert min(text.get_size() for *_, text in texts) >= JOURNALS[preset][2]
         widths = [line.get_linewidth() for axes in figure.axes for line in axes.lines]
