@@ -83,7 +83,7 @@ class CountSection(QWidget):
         self.atom = AtomBox(1, "Atom in the centre, counted from 1")
         self.pick = pick_button("Take the atom that is selected in the layer 'atoms'")
         self.point = [
-            quantity_box("Å", f"{name} of the centre, in the coordinates of the file")
+            quantity_box("Å", f"Centre along {name}, in the coordinates of the file")
             for name in "xyz"
         ]
         self.radius = quantity_box("Å", "Radius of the sphere")

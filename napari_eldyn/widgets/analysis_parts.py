@@ -69,7 +69,7 @@ def quantity_box(unit: str, tip: str, *, step: float = 0.1, decimals: int = 2) -
     box.setSuffix(f" {unit}" if unit else "")
     box.setToolTip(tip)
     box.setKeyboardTracking(False)
-    box.setMinimumWidth(72)
+    box.setMinimumWidth(62)
     return box
 
 

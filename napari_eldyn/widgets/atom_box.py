@@ -17,6 +17,7 @@ class AtomBox(QSpinBox):
         super().__init__()
         self._numbers: Sequence[int] = ()
         self.setRange(1, 1)
+        self.setStyleSheet("QSpinBox { min-width: 40px; }")  # napari's style asks for 70
         self.setToolTip(tip)
         self.setKeyboardTracking(False)
         self._wanted = number

@@ -75,4 +75,5 @@ def least_size(content: QWidget, height: int = 200) -> QSize:
     assert style is not None
     bar = style.pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
     gap = style.pixelMetric(QStyle.PixelMetric.PM_ScrollView_ScrollBarSpacing)
-    return QSize(content.minimumSizeHint().width() + max(gap, 0) + bar, height)
+    # The area keeps a pixel more for its bar than the style tells.
+    return QSize(content.minimumSizeHint().width() + max(gap, 0) + bar + 1, height)
