@@ -46,15 +46,23 @@ class XsfFile:
     header : VolumeHeader
     scale : float
         From the unit in the file.
+    first_values : ndarray
+        Of the first grid, which had to be read; kept for the first call of `read`.
     """
 
     def __init__(
-        self, source: ByteSource, grids: list[DataGrid], header: VolumeHeader, scale: float
+        self,
+        source: ByteSource,
+        grids: list[DataGrid],
+        header: VolumeHeader,
+        scale: float,
+        first_values: npt.NDArray[np.float32],
     ) -> None:
         self.header = header
         self._source = source
         self._grids = grids
         self._scale = scale
+        self._first_values: npt.NDArray[np.float32] | None = first_values
 
     def read(self, frame: int, channel: str = DENSITY) -> npt.NDArray[np.float32]:
         """Return a frame without the planes at its end that repeat the first ones.
@@ -64,7 +72,9 @@ class XsfFile:
         EldynError
             Naming the file and the line, if a value is not a number.
         """
-        values = _values(self._source, self._grids[frame], self._scale)
+        values, self._first_values = self._first_values, None
+        if values is None or frame:
+            values = _values(self._source, self._grids[frame], self._scale)
         nx, ny, nz = self.header.grid.shape
         return np.ascontiguousarray(values[:nx, :ny, :nz])
 
@@ -92,7 +102,8 @@ def open_xsf(path: Path, options: OpenOptions) -> XsfFile:
     first = grids[0]
     quantity = _quantity(parts, first)
     unit, unit_note = _unit(parts, quantity, options)
-    values = _values(source, first, 1.0)
+    scale = TO_ELECTRONS_PER_CUBIC_ANGSTROM[unit]
+    values = _values(source, first, scale)
     removed, cell, shape, spacing_note = _periodicity(parts, first, values)
     blocks = _atoms(path, parts, grids)
     notes: dict[str, Any] = {"comment": "; ".join(parts.comments[:2]), "dataset": first.name}
@@ -112,7 +123,7 @@ def open_xsf(path: Path, options: OpenOptions) -> XsfFile:
         else None,
         notes=notes,
     )
-    return XsfFile(source, grids, header, TO_ELECTRONS_PER_CUBIC_ANGSTROM[unit])
+    return XsfFile(source, grids, header, scale, values)
 
 
 def _values(source: ByteSource, grid: DataGrid, scale: float) -> npt.NDArray[np.float32]:
